@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine: one thread in each process on the mock, which serves what no caller is
+ * waiting for: timers, messages from other processes, the death of peers. It sleeps
+ * otherwise.
+ */
+#ifndef MOCK_HOST_ENGINE_H
+#define MOCK_HOST_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "host/peer.h"
+
+/* CLOCK_MONOTONIC, nanoseconds. */
+uint64_t now_ns(void);
+
+/*
+ * A timer. fire() runs in the engine, without locks held, once per arming. Arming again
+ * moves the deadline. All but fire() from any thread.
+ */
+struct timer {
+	uint64_t deadline; /* now_ns() clock; 0 when not armed */
+	void (*fire)(struct timer *timer);
+	unsigned int index; /* place in the engine's heap */
+};
+
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
+int timer_arm(struct timer *timer, uint64_t deadline);
+/* Not armed afterwards; fire() may still be running. Locks that fire() takes may be held.
+ */
+void timer_cancel(struct timer *timer);
+/* As timer_cancel(), and waits until fire() does not run. No lock that fire() takes may
+ * be held. */
+void timer_cancel_sync(struct timer *timer);
+
+/* What an inbox message asks for; each kind has one handler, run in the owner's engine.
+ */
+enum inbox_kind {
+	INBOX_QP_ERROR, /* transport: a responder run by a peer moved our QP to ERR */
+	INBOX_CM,       /* cm: a message of the connection manager */
+	INBOX_ASYNC,    /* object: an asynchronous event */
+	INBOX_KINDS,
+};
+
+/* The body is valid during the call; from is counted by the caller, NULL if it died
+ * meanwhile. */
+typedef void inbox_handler(struct peer *from, const void *body, uint32_t length);
+
+void inbox_handle(enum inbox_kind kind, inbox_handler *handler);
+
+/* Puts a message into a process's inbox and rings its bell. -EAGAIN when it is full. Any
+ * thread. */
+int inbox_post(struct peer *to, enum inbox_kind kind, const void *body, uint32_t length);
+
+/* Whether the caller is the engine thread. */
+bool in_engine(void);
+
+#endif

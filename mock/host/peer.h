@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes on this host as we see them, ourselves included: a segment that is mapped
+ * here, and the memory of the process itself.
+ */
+#ifndef MOCK_HOST_PEER_H
+#define MOCK_HOST_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include "base/list.h"
+#include "host/segment.h"
+
+struct peer {
+	uint32_t slot;       /* index in the registry's process table */
+	uint64_t generation; /* tells two processes that had the same slot apart */
+	pid_t pid;
+	bool self;
+	void *base; /* its segment, mapped here */
+	size_t size;
+	unsigned int users; /* under the peer table's lock */
+	struct list node;
+};
+
+/*
+ * The process in a slot of the registry, mapping its segment on first use. Returns a
+ * counted reference through *peer, or -ESRCH when that process is gone, -ENOMEM, -errno.
+ */
+int peer_get(uint32_t slot, uint64_t generation, struct peer **peer);
+void peer_put(struct peer *peer);
+
+/* Ourselves; valid from host_attach() on, not counted. */
+struct peer *peer_self(void);
+
+/* Whether the process still runs (or is stopped). A few loads, no system call. */
+bool peer_alive(const struct peer *peer);
+
+static inline void *peer_ptr(const struct peer *peer, seg_off off)
+{
+	return (char *)peer->base + off;
+}
+
+/*
+ * Calls lost(arg) once from the engine when the process dies; the reference is the
+ * watcher's to keep. The struct must stay until then or until peer_unwatch().
+ */
+struct peer_watch {
+	struct list node;
+	struct peer *peer;
+	void (*lost)(struct peer_watch *watch);
+};
+
+int peer_watch(struct peer_watch *watch, struct peer *peer,
+               void (*lost)(struct peer_watch *watch));
+/* After it returns, lost() neither runs nor will run, unless called from within lost().
+ */
+void peer_unwatch(struct peer_watch *watch);
+
+/*
+ * Copy between our memory and the process's, once, without its taking part: a memcpy when
+ * it is ourselves, process_vm_writev/readv otherwise. Both lists hold the same number of
+ * bytes; any number of elements. Returns 0, or -EFAULT (an address is not mapped there),
+ * -ESRCH (it died), -EPERM (the system forbids it; the reason and the remedy are logged
+ * once).
+ */
+int peer_write(const struct peer *peer, const struct iovec *remote, unsigned int remotes,
+               const struct iovec *local, unsigned int locals);
+int peer_read(const struct peer *peer, const struct iovec *remote, unsigned int remotes,
+              const struct iovec *local, unsigned int locals);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The registry: one small shared file per user and network namespace (MOCKRDMA_DIR, by
+ * default below /dev/shm). It knows the processes on the mock, who owns each QP number,
+ * and who listens where. A process killed at any instant leaves nothing that the next one
+ * does not clean up.
+ */
+#ifndef MOCK_HOST_REGISTRY_H
+#define MOCK_HOST_REGISTRY_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include "host/peer.h"
+
+/* Where an object of some process on this host is. */
+struct host_place {
+	uint32_t slot;
+	uint64_t generation;
+	seg_off off;
+};
+
+/*
+ * Joins this host, starts the engine; counted, so each caller pairs it with
+ * host_detach(). After a fork the child is not attached, and starts afresh. Returns 0 or
+ * -errno, after logging one sentence that says what to do.
+ */
+int host_attach(void);
+void host_detach(void);
+
+/*
+ * Draws an unpredictable 24-bit QP number (IBA 3.5.3; never 0, 1 or 0xffffff) that no
+ * process on this host uses, and records that the QP is at off of our segment. -ENOMEM
+ * when none can be had.
+ */
+int registry_qpn_alloc(seg_off off, uint32_t *qpn);
+void registry_qpn_free(uint32_t qpn);
+/* 0 and its place, or -ENOENT. The process may have died since. No lock. */
+int registry_qpn_find(uint32_t qpn, struct host_place *place);
+
+/*
+ * Listeners of the connection manager: an address (wildcard allowed), a port and a port
+ * space (enum rdma_port_space) each, bound to an id that its owner chose.
+ */
+struct listener_key {
+	struct sockaddr_storage addr; /* with port; INADDR_ANY or in6addr_any for all */
+	int port_space;
+	bool reuse_addr; /* RDMA_OPTION_ID_REUSEADDR */
+	bool af_only;    /* RDMA_OPTION_ID_AFONLY, for IPv6 wildcards */
+};
+
+/*
+ * Reserves address and port (0: picks a free ephemeral one and writes it into the key).
+ * -EADDRINUSE when taken by a live process. The binding is released by registry_unbind().
+ */
+int registry_bind(struct listener_key *key, uint32_t id);
+void registry_unbind(uint32_t id);
+/* Marks a binding as accepting connection requests, or no longer. */
+int registry_listen(uint32_t id, bool listening);
+/* Who listens for this destination: the process and its id. -ENOENT, as -ECONNREFUSED
+ * would say. */
+int registry_find_listener(const struct sockaddr *dst, int port_space,
+                           struct host_place *place, uint32_t *id);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * This process's segment: the shared mapping that holds all state that a peer's requester
+ * needs to run our responders (QPs, receive queues, CQs, the MR table). Only its owner
+ * allocates in it; peers map it whole, on first use. Offsets, never pointers, are stored
+ * in it.
+ */
+#ifndef MOCK_HOST_SEGMENT_H
+#define MOCK_HOST_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "host/lock.h"
+
+typedef uint64_t seg_off; /* bytes from the start of a segment; 0 is "none" */
+
+#define INBOX_SLOTS    1024
+#define INBOX_BODY_MAX 488
+
+struct inbox_slot {
+	uint32_t kind;       /* enum inbox_kind */
+	uint32_t from;       /* sender's index in the registry's process table */
+	uint64_t generation; /* sender's generation there */
+	uint32_t length;
+	uint32_t reserved;
+	uint8_t body[INBOX_BODY_MAX];
+};
+
+/* Messages for the owner's engine: many senders, under lock; the engine is the one
+ * reader. */
+struct inbox {
+	struct host_lock lock;
+	_Atomic uint32_t head; /* next to read: moved by the owner */
+	_Atomic uint32_t
+	        tail; /* next to write: moved under the lock, after the slot is whole */
+	struct inbox_slot slot[INBOX_SLOTS];
+};
+
+/* At offset 0 of each segment. */
+struct segment_head {
+	uint32_t magic;
+	uint32_t version;
+	uint64_t size;            /* of the mapping that peers make, bytes */
+	uint64_t bell;            /* of the owner's engine (host/bell.h) */
+	_Atomic seg_off mr_table; /* object/mr.h: root of the key table */
+	_Atomic seg_off
+	        qp_list; /* object/qp.h: first of all struct qp_shared, for clean-up */
+	struct host_lock
+	        atomic_lock; /* atomics on this process's memory, one at a time */
+	struct inbox inbox;
+};
+
+/*
+ * Allocates size bytes of zeroed memory, aligned to 64, backed by real memory (so that no
+ * later touch can fail). Returns 0 and the offset, or -ENOMEM with nothing changed.
+ * Any thread.
+ */
+int segment_alloc(size_t size, seg_off *off);
+
+/* Gives back what segment_alloc() gave, with the same size. */
+void segment_free(seg_off off, size_t size);
+
+/* Where an offset of our own segment is in this process. Valid from host_attach() on. */
+void *segment_ptr(seg_off off);
+
+struct segment_head *segment_head(void);
+
+#endif
