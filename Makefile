@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# GNU make. New source files are found by wildcard: nothing here needs an edit for them.
+# `make help` lists the targets. Settings, on the command line or in the environment:
+#
+#   CC=gcc|clang-14      compiler                      SAN=address|thread   sanitizers, own tree
+#   PREFIX=/usr/local    where install puts things     COVERAGE=1           gcov, own tree
+#   DESTDIR=             staging root for packages     V=1                  show the commands
+#   BUILD=build          where everything is built     CFLAGS, LDFLAGS      added to ours
+
+ifeq ($(filter 4.%,$(MAKE_VERSION)),)
+$(error GNU make 4 is needed, this is $(MAKE_VERSION))
+endif
+
+VERSION := 0.1.0
+
+SAN ?=
+COVERAGE ?=
+ifeq ($(SAN),address)
+BUILD ?= build-asan
+else ifeq ($(SAN),thread)
+BUILD ?= build-tsan
+else ifneq ($(SAN),)
+$(error SAN=$(SAN): use SAN=address or SAN=thread)
+else ifeq ($(COVERAGE),1)
+BUILD ?= build-cov
+else
+BUILD ?= build
+PLAIN := 1
+endif
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+INSTALL ?= install
+Q := $(if $(V),,@)
+say = @printf '  %-7s %s\n' '$(1)' '$(2)'
+
+# --- flags -------------------------------------------------------------------------------
+
+# Defined as empty, so that a file which says `#define _GNU_SOURCE` itself agrees with us.
+cppflags := -D_GNU_SOURCE= -DPROJECT_VERSION='"$(VERSION)"' -Iinclude -Imock -Isrc
+cflags   := -std=gnu11 -g -fPIC -fvisibility=hidden -Wall -Wextra -Werror \
+            -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla \
+            -fstack-protector-strong -pthread
+ldflags  := -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
+no_undef := -Wl,--no-undefined
+
+is_clang := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+ifneq ($(SAN),)
+  san_address := -fsanitize=address,undefined -fno-sanitize-recover=all
+  san_thread  := -fsanitize=thread
+  cflags  += -O1 -fno-omit-frame-pointer $(san_$(SAN))
+  ldflags += $(san_$(SAN))
+  # gcc's flow analysis reports false positives in instrumented code.
+  cflags  += $(if $(is_clang),,-Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-tsan)
+  # clang keeps the sanitizer's runtime in the executable alone.
+  no_undef := $(if $(is_clang),,$(no_undef))
+else ifeq ($(COVERAGE),1)
+  cflags  += -O0 --coverage -fprofile-update=atomic
+  ldflags += --coverage
+else
+  cppflags += -D_FORTIFY_SOURCE=2
+  cflags   += -O2
+endif
+
+# Makefile.mock sets these two, so that the programs link the mock in place of rdma-core.
+RDMA_LIBS ?= -lrdmacm -libverbs
+RDMA_DEP  ?=
+
+mock_libs  := -lisal -lpcap -lpthread
+srdma_libs  = $(RDMA_LIBS) -lssl -lcrypto -lpthread
+event_libs := -levent -levent_pthreads
+
+# --- sources -----------------------------------------------------------------------------
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+mock_src    := $(wildcard mock/*/*.c)
+srdma_src   := $(wildcard src/session/*.c src/common/*.c)
+server_src  := $(wildcard src/server/*.c)
+client_src  := $(wildcard src/client/*.c)
+tool_src    := $(wildcard src/mockrdma/*.c)
+common_src  := $(wildcard src/common/*.c)
+example_src := $(wildcard examples/*.c)
+bench_src   := $(wildcard bench/*.c)
+unit_src    := $(wildcard tests/unit/test_*.c tests/sim/test_*.c)
+# Whatever else lies there is offered to every unit test, as an archive.
+support_src := $(filter-out $(unit_src),$(wildcard tests/unit/*.c tests/sim/*.c))
+# Programs that the test scripts run.
+helper_src  := $(wildcard tests/integration/*.c tests/programs/*.c)
+all_src     := $(mock_src) $(srdma_src) $(server_src) $(client_src) $(tool_src) $(example_src) \
+               $(bench_src) $(unit_src) $(support_src) $(helper_src)
+
+# A target exists only where there are sources for it.
+if_any = $(if $(strip $(1)),$(2))
+
+lib_mock    := $(call if_any,$(mock_src),$(BUILD)/lib/libmockrdma.so)
+lib_so      := $(call if_any,$(srdma_src),$(BUILD)/lib/libsrdma.so)
+lib_a       := $(call if_any,$(srdma_src),$(BUILD)/lib/libsrdma.a)
+server      := $(call if_any,$(server_src),$(BUILD)/bin/secure_server)
+client      := $(call if_any,$(client_src),$(BUILD)/bin/secure_client)
+tool        := $(call if_any,$(tool_src),$(BUILD)/bin/mockrdma)
+examples    := $(patsubst %.c,$(BUILD)/%,$(example_src))
+benches     := $(patsubst %.c,$(BUILD)/%,$(bench_src))
+units       := $(patsubst %.c,$(BUILD)/%,$(unit_src))
+helpers     := $(patsubst %.c,$(BUILD)/%,$(helper_src))
+support     := $(call if_any,$(support_src),$(BUILD)/tests/libsupport.a)
+
+libs     := $(lib_mock) $(lib_so) $(lib_a)
+programs := $(server) $(client) $(tool)
+links    := $(if $(PLAIN),$(notdir $(server) $(client)))
+
+# --- all ---------------------------------------------------------------------------------
+
+.PHONY: all tests links help
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(libs) $(programs) $(examples) links
+
+tests: all $(units) $(helpers) $(benches)
+
+links: $(programs)
+	@for l in $(links); do \
+		[ "$$(readlink $$l)" = "$(BUILD)/bin/$$l" ] || ln -sfn "$(BUILD)/bin/$$l" $$l; \
+	done
+
+# Rewritten only when the content changes: what depends on them is then built again.
+.PHONY: FORCE
+define stamp
+@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$(1))' >$@
+endef
+$(BUILD)/.flags: FORCE
+	$(call stamp,$(CC) $(cppflags) $(cflags) $(CPPFLAGS) $(CFLAGS) $(ldflags) $(LDFLAGS) $(RDMA_LIBS))
+$(BUILD)/.sources: FORCE
+	$(call stamp,$(sort $(all_src)))
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(cppflags) $(CPPFLAGS) $(cflags) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(call obj,$(all_src)))
+
+# A path relative to where the file itself lies, so that the tree runs in place.
+rpath = '-Wl,-rpath,$$ORIGIN/$(1)'
+
+# $(call link,OBJECTS AND ARCHIVES,LIBRARIES)
+define link
+@mkdir -p $(@D)
+$(call say,LD,$@)
+$(Q)$(CC) $(ldflags) $(LDFLAGS) -o $@ $(1) $(2)
+endef
+
+define archive
+@mkdir -p $(@D)
+$(call say,AR,$@)
+$(Q)rm -f $@ && $(AR) rcs $@ $(1)
+endef
+
+# $(call shared,OBJECTS,LIBRARIES): NAME.so is a link to NAME.so.0, its soname.
+define shared
+@mkdir -p $(@D)
+$(call say,LD,$@)
+$(Q)$(CC) $(ldflags) $(LDFLAGS) -shared $(no_undef) -Wl,-Bsymbolic-functions \
+	-Wl,-soname,$(@F).0 -o $@.0 $(1) $(2)
+$(Q)ln -sfn $(@F).0 $@
+@touch -h $@
+endef
+
+# The device takes the place of libibverbs and librdmacm, so it links neither, and its
+# symbols carry no version nodes (docs/architecture.md).
+$(lib_mock): $(call obj,$(mock_src)) $(BUILD)/.sources
+	$(call shared,$(filter %.o,$^),$(mock_libs))
+
+$(lib_so): $(call obj,$(srdma_src)) $(BUILD)/.sources $(RDMA_DEP)
+	$(call shared,$(filter %.o,$^),$(call rpath,.) $(srdma_libs))
+
+$(lib_a): $(call obj,$(srdma_src)) $(BUILD)/.sources
+	$(call archive,$(filter %.o,$^))
+
+$(support): $(call obj,$(support_src)) $(BUILD)/.sources
+	$(call archive,$(filter %.o,$^))
+
+$(server): $(call obj,$(server_src))
+$(client): $(call obj,$(client_src))
+$(server) $(client): $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../lib) $(srdma_libs))
+
+$(tool): $(call obj,$(tool_src)) $(BUILD)/.sources
+	$(call link,$(filter %.o,$^),-lpthread)
+
+# Examples are what a user of the shared library would build.
+$(examples): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_so) $(RDMA_DEP)
+	$(call link,$(filter %.o,$^),$(call rpath,../lib) -L$(BUILD)/lib -lsrdma $(srdma_libs))
+
+# --- test programs -----------------------------------------------------------------------
+#
+#   test_mock_*       libmockrdma.so in place of libibverbs and librdmacm
+#   test_in_mock_*    the mock's objects, for what the library hides
+#   test_in_NAME_*    the objects of src/NAME without its main.c (server, client, mockrdma)
+#   any other         libsrdma.a and the system's libraries; test_in_srdma_* too, since an
+#                     archive hides nothing
+
+is_unit    = $(filter $(BUILD)/tests/unit/test_$(1)_% $(BUILD)/tests/sim/test_$(1)_%,$(units))
+with_mock := $(call is_unit,mock)
+in_mock   := $(call is_unit,in_mock) $(filter $(BUILD)/tests/sim/%,$(call is_unit,sim))
+in_server := $(call is_unit,in_server)
+in_client := $(call is_unit,in_client)
+in_tool   := $(call is_unit,in_mockrdma)
+with_libs := $(filter-out $(with_mock) $(in_mock) $(in_tool),$(units))
+no_main    = $(call obj,$(filter-out %/main.c,$(1)))
+
+$(units): $(BUILD)/.sources $(support)
+
+$(with_mock): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_mock)
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(call rpath,../../lib) -L$(BUILD)/lib -lmockrdma -lcmocka)
+
+$(in_mock): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(mock_src))
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(mock_libs) -lcmocka)
+
+$(in_tool): $(BUILD)/%: $(BUILD)/obj/%.o $(call no_main,$(tool_src))
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),-lpthread -lcmocka)
+
+$(in_server): $(call no_main,$(server_src))
+$(in_client): $(call no_main,$(client_src))
+$(with_libs): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
+	$(call link,$(filter %.o,$^) $(support) $(lib_a),$(event_libs) $(call rpath,../../lib) \
+		$(srdma_libs) -lcmocka)
+
+$(helpers): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../../lib) $(srdma_libs))
+
+$(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../lib) $(srdma_libs))
+
+# --- clean -------------------------------------------------------------------------------
+
+.PHONY: clean
+clean:
+	@for l in secure_server secure_client; do \
+		case "$$(readlink $$l)" in $(BUILD)/*) rm -f $$l ;; esac; \
+	done
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
