@@ -93,7 +93,7 @@ example_src := $(wildcard examples/*.c)
 bench_src   := $(wildcard bench/*.c)
 unit_src    := $(wildcard tests/unit/test_*.c tests/sim/test_*.c)
 # Whatever else lies there is offered to every unit test, as an archive.
-support_src := $(filter-out $(unit_src),$(wildcard tests/unit/*.c tests/sim/*.c))
+support_src := $(filter-out $(unit_src),$(wildcard tests/unit/*.c tests/unit/*/*.c tests/sim/*.c))
 # Programs that the test scripts run.
 helper_src  := $(wildcard tests/integration/*.c tests/programs/*.c)
 all_src     := $(mock_src) $(srdma_src) $(server_src) $(client_src) $(tool_src) $(example_src) \
