@@ -184,7 +184,7 @@ $(lib_mock): $(call obj,$(mock_src)) $(BUILD)/.sources
 	$(call shared,$(filter %.o,$^),$(mock_libs))
 
 $(lib_so): $(call obj,$(srdma_src)) $(BUILD)/.sources $(RDMA_DEP)
-	$(call shared,$(filter %.o,$^),$(call rpath,.) $(srdma_libs))
+	$(call shared,$(filter %.o,$^),$(if $(RDMA_DEP),$(call rpath,.)) $(srdma_libs))
 
 $(lib_a): $(call obj,$(srdma_src)) $(BUILD)/.sources
 	$(call archive,$(filter %.o,$^))
@@ -195,7 +195,8 @@ $(support): $(call obj,$(support_src)) $(BUILD)/.sources
 $(server): $(call obj,$(server_src))
 $(client): $(call obj,$(client_src))
 $(server) $(client): $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
-	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../lib) $(srdma_libs))
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) \
+		$(if $(RDMA_DEP),$(call rpath,../lib)) $(srdma_libs))
 
 $(tool): $(call obj,$(tool_src)) $(BUILD)/.sources
 	$(call link,$(filter %.o,$^),-lpthread)
@@ -244,6 +245,79 @@ $(helpers): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
 $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../lib) $(srdma_libs))
 
+# --- running -----------------------------------------------------------------------------
+
+.PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
+.PHONY: bench coverage check fuzz
+
+demo: all
+	scripts/demo.sh
+
+# The sanitizers' trees are built first, so that one run of the runner sums up everything.
+tests-asan:
+	+@$(MAKE) --no-print-directory SAN=address BUILD=$(BUILD)-asan tests
+tests-tsan:
+	+@$(MAKE) --no-print-directory SAN=thread BUILD=$(BUILD)-tsan tests
+
+run_tests = BUILD='$(BUILD)' CC='$(CC)' tests/run-tests $(foreach v,$(1),-v $(v)) $(TESTS)
+
+test: tests tests-asan tests-tsan
+	$(call run_tests,plain asan tsan valgrind)
+test-plain: tests
+	$(call run_tests,plain)
+test-asan: tests-asan
+	$(call run_tests,asan)
+test-tsan: tests-tsan
+	$(call run_tests,tsan)
+test-valgrind: tests
+	$(call run_tests,valgrind)
+
+bench: tests
+	bench/run
+
+# Without the tests' own code; a failed test fails this too, after the report.
+coverage:
+	+@$(MAKE) --no-print-directory COVERAGE=1 BUILD=$(BUILD)-cov tests
+	@find $(BUILD)-cov -name '*.gcda' -delete
+	@rc=0; $(call run_tests,cov) || rc=1; \
+	mkdir -p $(BUILD)-cov/coverage && \
+	gcovr --root . --object-directory $(BUILD)-cov/obj --filter 'src/' --filter 'mock/' \
+		--exclude-throw-branches --gcov-ignore-parse-errors \
+		--html-details $(BUILD)-cov/coverage/index.html --txt --print-summary \
+		--fail-under-line 85 $(BUILD)-cov/obj && [ $$rc = 0 ]
+
+check:
+	scripts/check
+
+fuzz:
+	@echo 'There is no fuzzer yet.'; exit 1
+
+# --- install -----------------------------------------------------------------------------
+
+.PHONY: install uninstall
+soname_libs := $(lib_mock) $(lib_so)
+headers     := $(wildcard include/*.h)
+man_pages   := $(wildcard man/*.[1-8])
+man_dir      = $(MANDIR)/man$(subst .,,$(suffix $(1)))
+installed    = $(addprefix $(BINDIR)/,$(notdir $(programs))) \
+               $(addprefix $(LIBDIR)/,$(notdir $(soname_libs:=.0) $(libs))) \
+               $(addprefix $(INCLUDEDIR)/,$(notdir $(headers))) \
+               $(foreach m,$(man_pages),$(call man_dir,$(m))/$(notdir $(m))) \
+               $(LIBDIR)/pkgconfig/srdma.pc
+
+install: all
+	$(INSTALL) -d $(foreach d,$(sort $(dir $(installed))),'$(DESTDIR)$(d)')
+	$(INSTALL) -m 755 $(programs) '$(DESTDIR)$(BINDIR)'
+	$(INSTALL) -m 644 $(soname_libs:=.0) $(lib_a) '$(DESTDIR)$(LIBDIR)'
+	for l in $(notdir $(soname_libs)); do ln -sfn $$l.0 '$(DESTDIR)$(LIBDIR)'/$$l; done
+	$(INSTALL) -m 644 $(headers) '$(DESTDIR)$(INCLUDEDIR)'
+	$(foreach m,$(man_pages),$(INSTALL) -m 644 $(m) '$(DESTDIR)$(call man_dir,$(m))' &&) :
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' packaging/srdma.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/srdma.pc'
+
+uninstall:
+	rm -f $(foreach f,$(installed),'$(DESTDIR)$(f)')
+
 # --- clean -------------------------------------------------------------------------------
 
 .PHONY: clean
@@ -252,3 +326,18 @@ clean:
 		case "$$(readlink $$l)" in $(BUILD)/*) rm -f $$l ;; esac; \
 	done
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
+
+define help_text
+  all             programs and libraries, in $(BUILD)/bin and $(BUILD)/lib
+  demo            ten clients and a server on the mock, files moved and checked
+  test            every test: plain, under ASan+UBSan, TSan and valgrind; TESTS=PATTERN
+  test-plain, test-asan, test-tsan, test-valgrind     one of these alone
+  check           format, lint, layers, sizes, licences
+  bench           speed, beside UCX and TCP
+  coverage        lines that the tests reach, in $(BUILD)-cov/coverage/index.html
+  install         into $(DESTDIR)$(PREFIX); uninstall takes it away again
+  clean           removes what was built
+With `-f Makefile.mock`, programs are linked with the mock and built in build-mock/.
+endef
+help:
+	$(info $(help_text))@:
