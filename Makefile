@@ -12,7 +12,8 @@ ifeq ($(filter 4.%,$(MAKE_VERSION)),)
 $(error GNU make 4 is needed, this is $(MAKE_VERSION))
 endif
 
-VERSION := 0.1.0
+# The header is where it is said.
+VERSION := $(shell sed -n 's/^\#define SRDMA_VERSION_[A-Z]* //p' include/srdma.h | paste -sd.)
 
 SAN ?=
 COVERAGE ?=
@@ -144,6 +145,8 @@ $(BUILD)/.flags: FORCE
 	$(call stamp,$(CC) $(cppflags) $(cflags) $(CPPFLAGS) $(CFLAGS) $(ldflags) $(LDFLAGS) $(RDMA_LIBS))
 $(BUILD)/.sources: FORCE
 	$(call stamp,$(sort $(all_src)))
+$(BUILD)/.libdir: FORCE
+	$(call stamp,$(LIBDIR))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
@@ -197,6 +200,10 @@ $(client): $(call obj,$(client_src))
 $(server) $(client): $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) \
 		$(if $(RDMA_DEP),$(call rpath,../lib)) $(srdma_libs))
+
+# The launcher looks for the device in LIBDIR too.
+$(call obj,$(tool_src)): cppflags += -DLIBDIR='"$(LIBDIR)"'
+$(call obj,$(tool_src)): $(BUILD)/.libdir
 
 $(tool): $(call obj,$(tool_src)) $(BUILD)/.sources
 	$(call link,$(filter %.o,$^),-lpthread)

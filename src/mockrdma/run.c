@@ -64,7 +64,10 @@ static int find_library(char *out, size_t size)
 	return is_readable(out) ? 0 : -ENOENT;
 }
 
-/* Puts the library before whatever the user preloads already. */
+/*
+ * Puts the library after whatever the user preloads already: a sanitizer's runtime has to
+ * come first, and either way the library comes before rdma-core.
+ */
 static int preload(const char *library)
 {
 	const char *others = getenv(PRELOAD_VAR);
@@ -78,7 +81,7 @@ static int preload(const char *library)
 	value = malloc(size);
 	if (!value)
 		return -ENOMEM;
-	snprintf(value, size, "%s:%s", library, others);
+	snprintf(value, size, "%s:%s", others, library);
 	err = setenv(PRELOAD_VAR, value, 1) ? -errno : 0;
 	free(value);
 	return err;
