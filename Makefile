@@ -255,7 +255,7 @@ $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
 # --- running -----------------------------------------------------------------------------
 
 .PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
-.PHONY: bench coverage check fuzz
+.PHONY: bench coverage check lint fuzz
 
 demo: all
 	scripts/demo.sh
@@ -293,8 +293,20 @@ coverage:
 		--html-details $(BUILD)-cov/coverage/index.html --txt --print-summary \
 		--fail-under-line 85 $(BUILD)-cov/obj && [ $$rc = 0 ]
 
-check:
-	scripts/check
+check: lint
+	@scripts/check
+
+# clang's warnings and clang-tidy, for what changed since the last time: an object is newer
+# than its lint when its source, a header or the flags changed.
+TIDY ?= clang-tidy
+tidied := $(patsubst %.c,$(BUILD)/tidy/%,$(all_src))
+lint: $(tidied)
+$(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$*.c)
+	$(Q)$(TIDY) --quiet $*.c -- $(filter-out -O2,$(cppflags) $(CPPFLAGS) $(cflags)) 2>$@.log || \
+		{ cat $@.log; exit 1; }
+	@touch $@
 
 fuzz:
 	@echo 'There is no fuzzer yet.'; exit 1
