@@ -195,7 +195,7 @@ enum srdma_number_option {
 	SRDMA_OPT_RECEIVE_BUFFERS,
 	/* sessions of a worker. 1024; 1–1000000 */
 	SRDMA_OPT_MAX_SESSIONS,
-	/* grants that a peer may have given us, and we it, a session. 64; 1–65536 */
+	/* grants that a peer may have given us, and we it, a session. 64; 1–65535 */
 	SRDMA_OPT_MAX_GRANTS,
 	/* ms: for each step from TCP connect to established. 10000; 1–600000 */
 	SRDMA_OPT_STEP_TIMEOUT,
