@@ -117,7 +117,7 @@ support     := $(call if_any,$(support_src),$(BUILD)/tests/libsupport.a)
 
 libs     := $(lib_mock) $(lib_so) $(lib_a)
 programs := $(server) $(client) $(tool)
-links    := $(if $(PLAIN),$(notdir $(server) $(client)))
+links    := $(if $(PLAIN),$(if $(filter %-clang,$(BUILD)),,$(notdir $(server) $(client))))
 
 # --- all ---------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ $(server) $(client): $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
 		$(if $(RDMA_DEP),$(call rpath,../lib)) $(srdma_libs))
 
 # The launcher looks for the device in LIBDIR too.
-$(call obj,$(tool_src)): cppflags += -DLIBDIR='"$(LIBDIR)"'
+$(call obj,$(tool_src)): private cppflags += -DLIBDIR='"$(LIBDIR)"'
 $(call obj,$(tool_src)): $(BUILD)/.libdir
 
 $(tool): $(call obj,$(tool_src)) $(BUILD)/.sources
@@ -255,7 +255,7 @@ $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
 # --- running -----------------------------------------------------------------------------
 
 .PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
-.PHONY: bench coverage check lint fuzz
+.PHONY: bench coverage check check-clang lint fuzz
 
 demo: all
 	scripts/demo.sh
@@ -293,8 +293,12 @@ coverage:
 		--html-details $(BUILD)-cov/coverage/index.html --txt --print-summary \
 		--fail-under-line 85 $(BUILD)-cov/obj && [ $$rc = 0 ]
 
-check: lint
+check: lint check-clang
 	@scripts/check
+
+# The other compiler builds it too, tests included, in a tree of its own.
+check-clang:
+	+@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-clang tests
 
 # clang's warnings and clang-tidy, for what changed since the last time: an object is newer
 # than its lint when its source, a header or the flags changed.
@@ -344,7 +348,7 @@ clean:
 	@for l in secure_server secure_client; do \
 		case "$$(readlink $$l)" in $(BUILD)/*) rm -f $$l ;; esac; \
 	done
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
+	rm -rf $(addprefix $(BUILD),/ -asan/ -tsan/ -cov/ -clang/)
 
 define help_text
   all             programs and libraries, in $(BUILD)/bin and $(BUILD)/lib
