@@ -117,7 +117,7 @@ support     := $(call if_any,$(support_src),$(BUILD)/tests/libsupport.a)
 
 libs     := $(lib_mock) $(lib_so) $(lib_a)
 programs := $(server) $(client) $(tool)
-links    := $(if $(PLAIN),$(if $(filter %-clang,$(BUILD)),,$(notdir $(server) $(client))))
+links    := $(if $(PLAIN),$(notdir $(server) $(client)))
 
 # --- all ---------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ links    := $(if $(PLAIN),$(if $(filter %-clang,$(BUILD)),,$(notdir $(server) $(
 
 all: $(libs) $(programs) $(examples) links
 
-tests: all $(units) $(helpers) $(benches)
+tests: $(libs) $(programs) $(examples) $(units) $(helpers) $(benches)
 
 links: $(programs)
 	@for l in $(links); do \
@@ -268,9 +268,9 @@ tests-tsan:
 
 run_tests = BUILD='$(BUILD)' CC='$(CC)' tests/run-tests $(foreach v,$(1),-v $(v)) $(TESTS)
 
-test: tests tests-asan tests-tsan
+test: all tests tests-asan tests-tsan
 	$(call run_tests,plain asan tsan valgrind)
-test-plain: tests
+test-plain: all tests
 	$(call run_tests,plain)
 test-asan: tests-asan
 	$(call run_tests,asan)
