@@ -255,7 +255,7 @@ $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
 # --- running -----------------------------------------------------------------------------
 
 .PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
-.PHONY: bench coverage check check-clang lint fuzz
+.PHONY: bench coverage check check-clang lint
 
 demo: all
 	scripts/demo.sh
@@ -311,9 +311,6 @@ $(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
 	$(Q)$(TIDY) --quiet $*.c -- $(filter-out -O2,$(cppflags) $(CPPFLAGS) $(cflags)) 2>$@.log || \
 		{ cat $@.log; exit 1; }
 	@touch $@
-
-fuzz:
-	@echo 'There is no fuzzer yet.'; exit 1
 
 # --- install -----------------------------------------------------------------------------
 
