@@ -19,5 +19,7 @@ void bell_silence(int fd);
 /* Waits for a ring as read(2) would: 0, or -EAGAIN on a non-blocking descriptor, -EINTR,
  * -errno. */
 int bell_wait(int fd);
+/* Closes what bell_ring() keeps open; the next ring opens it again. */
+void bell_forget(void);
 
 #endif

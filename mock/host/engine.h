@@ -48,8 +48,8 @@ typedef void inbox_handler(struct peer *from, const void *body, uint32_t length)
 
 void inbox_handle(enum inbox_kind kind, inbox_handler *handler);
 
-/* Puts a message into a process's inbox and rings its bell. -EAGAIN when it is full. Any
- * thread. */
+/* Puts a message into a process's inbox and rings its bell. -EAGAIN when it is full,
+ * -ESRCH when it died. Any thread. */
 int inbox_post(struct peer *to, enum inbox_kind kind, const void *body, uint32_t length);
 
 /* Whether the caller is the engine thread. */

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 #include "base/util.h"
 
 struct host_lock {
@@ -44,6 +45,12 @@ static inline int host_trylock(struct host_lock *lock)
 		pthread_mutex_consistent(&lock->mutex);
 	return -err;
 }
+
+/*
+ * As host_lock(), or -ETIMEDOUT at a time of CLOCK_MONOTONIC: for the process's exit,
+ * where the holder may be a thread that will not run again.
+ */
+int host_lock_until(struct host_lock *lock, const struct timespec *deadline);
 
 static inline void host_unlock(struct host_lock *lock)
 {

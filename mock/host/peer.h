@@ -20,7 +20,10 @@ struct peer {
 	bool self;
 	void *base; /* its segment, mapped here */
 	size_t size;
-	unsigned int users; /* under the peer table's lock */
+	/* The rest is peer.c's, under its lock. */
+	unsigned int users;
+	int pidfd; /* readable when it dies; -1 while nobody watches */
+	struct list watches;
 	struct list node;
 };
 

@@ -50,13 +50,16 @@ struct listener_key {
 };
 
 /*
- * Reserves address and port (0: picks a free ephemeral one and writes it into the key).
- * -EADDRINUSE when taken by a live process. The binding is released by registry_unbind().
+ * Reserves address and port (0: picks a free ephemeral one and writes it into the key)
+ * for an id of the caller's, and returns the binding's handle. -EADDRINUSE or
+ * -EADDRNOTAVAIL when a live process has it, as the kernel's rdma_cm tells them apart;
+ * -EACCES for ports below 1024.
  */
-int registry_bind(struct listener_key *key, uint32_t id);
-void registry_unbind(uint32_t id);
-/* Marks a binding as accepting connection requests, or no longer. */
-int registry_listen(uint32_t id, bool listening);
+int registry_bind(struct listener_key *key, uint32_t id, uint32_t *binding);
+void registry_unbind(uint32_t binding);
+/* Marks a binding as accepting connection requests, or no longer. -EADDRINUSE etc. when
+ * another shares the port. */
+int registry_listen(uint32_t binding, bool listening);
 /* Who listens for this destination: the process and its id. -ENOENT, as -ECONNREFUSED
  * would say. */
 int registry_find_listener(const struct sockaddr *dst, int port_space,

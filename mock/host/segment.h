@@ -15,7 +15,7 @@
 
 typedef uint64_t seg_off; /* bytes from the start of a segment; 0 is "none" */
 
-#define INBOX_SLOTS    1024
+#define INBOX_SLOTS    256
 #define INBOX_BODY_MAX 488
 
 struct inbox_slot {

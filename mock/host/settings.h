@@ -10,16 +10,28 @@
 #include <stdint.h>
 
 struct settings {
-	const char *dir;       /* MOCKRDMA_DIR */
-	uint64_t segment_size; /* MOCKRDMA_SEGMENT: most that one process may share, bytes
-	                        */
-	uint64_t cm_response_timeout_ms; /* MOCKRDMA_CM_TIMEOUT: wait for a CM answer, per
-	                                    try */
+	const char *dir;                 /* MOCKRDMA_DIR; NULL: below /dev/shm */
+	uint64_t segment_size;           /* MOCKRDMA_SEGMENT: most that one process may
+	                                  * share, bytes */
+	uint64_t log_level;              /* MOCKRDMA_LOG: enum mock_log_level */
+	uint64_t cm_response_timeout_ms; /* MOCKRDMA_CM_TIMEOUT: wait for a CM answer,
+	                                  * per try */
 	uint64_t cm_retries;             /* MOCKRDMA_CM_RETRIES */
+};
+
+/* One variable, for help texts. */
+struct setting {
+	const char *name;
+	const char *value;   /* what it takes */
+	const char *initial; /* its default, as text */
+	const char *help;
 };
 
 /* Read once, on first use; a value that cannot be read is an error line and the default.
  */
 const struct settings *settings(void);
+
+/* The table, in the order in which help shows it. NULL past its end. */
+const struct setting *setting_at(unsigned int index);
 
 #endif

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "host/bell.h"
+#include "host/engine.h"
+#include "host/inside.h"
+
+#define STACK       ((size_t)512 << 10)
+#define EVENTS      32
+#define BLIND_NAP   10000000 /* ns */
+#define NS_PER_S    UINT64_C(1000000000)
+#define WHAT_BELL   UINT64_C(0)
+#define WHAT_TIMER  UINT64_C(1)
+#define WHAT_PEER   UINT64_C(2)
+#define WHAT(event) ((event)->data.u64 & 3)
+
+static struct {
+	pthread_t thread;
+	bool running;
+	_Atomic bool stop;
+	bool blind; /* the program closed our descriptors: look now and then */
+	sem_t started;
+	int bell, timer, poll;
+	inbox_handler *_Atomic handler[INBOX_KINDS];
+} engine = { .bell = -1, .timer = -1, .poll = -1 };
+
+static __thread bool is_engine;
+
+bool in_engine(void)
+{
+	return is_engine;
+}
+
+void inbox_handle(enum inbox_kind kind, inbox_handler *handler)
+{
+	atomic_store(&engine.handler[kind], handler);
+}
+
+/* The sleeper looks at tail after it moved head, we at head after we moved tail. */
+static int put_message(struct inbox *inbox, const struct inbox_slot *message, bool *first)
+{
+	uint32_t tail = atomic_load(&inbox->tail);
+	struct inbox_slot *slot = &inbox->slot[tail % INBOX_SLOTS];
+
+	if (tail - atomic_load(&inbox->head) >= INBOX_SLOTS)
+		return -EAGAIN;
+	memcpy(slot, message, offsetof(struct inbox_slot, body) + message->length);
+	atomic_store(&inbox->tail, tail + 1);
+	*first = atomic_load(&inbox->head) == tail;
+	return 0;
+}
+
+int inbox_post(struct peer *to, enum inbox_kind kind, const void *body, uint32_t length)
+{
+	struct segment_head *head = to->base;
+	struct inbox_slot message = {
+		.kind = kind,
+		.from = peer_self()->slot,
+		.generation = peer_self()->generation,
+		.length = length,
+	};
+	bool first = false;
+	int err;
+
+	if (length > INBOX_BODY_MAX)
+		return -EMSGSIZE;
+	if (!to->self && !peer_alive(to))
+		return -ESRCH;
+	memcpy(message.body, body, length);
+	/* A sender that died in here had not moved tail: its message never was. */
+	host_lock(&head->inbox.lock);
+	err = put_message(&head->inbox, &message, &first);
+	host_unlock(&head->inbox.lock);
+	if (first)
+		bell_ring(head->bell);
+	return err;
+}
+
+static void deliver(const struct inbox_slot *message)
+{
+	inbox_handler *handler;
+	struct peer *from;
+
+	if (message->kind >= INBOX_KINDS || message->length > INBOX_BODY_MAX)
+		return;
+	handler = atomic_load(&engine.handler[message->kind]);
+	if (!handler)
+		return;
+	if (peer_get(message->from, message->generation, &from))
+		from = NULL;
+	handler(from, message->body, message->length);
+	if (from)
+		peer_put(from);
+}
+
+/* Each message is copied out, so that its place is free before its handler runs. */
+static void read_inbox(void)
+{
+	struct inbox *inbox = &segment_head()->inbox;
+	uint32_t head = atomic_load(&inbox->head);
+	struct inbox_slot message;
+
+	while (head != atomic_load(&inbox->tail)) {
+		memcpy(&message, &inbox->slot[head % INBOX_SLOTS], sizeof(message));
+		atomic_store(&inbox->head, ++head);
+		deliver(&message);
+	}
+}
+
+void engine_wake_at(uint64_t deadline)
+{
+	struct itimerspec when = {
+		.it_value.tv_sec = (time_t)(deadline / NS_PER_S),
+		.it_value.tv_nsec = (long)(deadline % NS_PER_S),
+	};
+
+	timerfd_settime(engine.timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static int add_descriptor(int fd, uint64_t what, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.u64 = what };
+
+	return epoll_ctl(engine.poll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+int engine_watch(int pidfd, uint32_t slot)
+{
+	return add_descriptor(pidfd, WHAT_PEER | (uint64_t)slot << 2,
+	                      EPOLLIN | EPOLLONESHOT);
+}
+
+static void handle_event(const struct epoll_event *event)
+{
+	uint64_t expirations;
+
+	if (WHAT(event) == WHAT_BELL)
+		bell_silence(engine.bell);
+	else if (WHAT(event) == WHAT_PEER)
+		peers_check((uint32_t)(event->data.u64 >> 2));
+	else if (read(engine.timer, &expirations, sizeof(expirations)) < 0)
+		return; /* armed anew meanwhile */
+}
+
+/* From then on none of our descriptors is touched: their numbers may be others'. */
+static void go_blind(int err)
+{
+	mock_warn("the program closed descriptors of the mock (%s), which goes on "
+	          "without them, slowly: close only what the program opened",
+	          strerror(err));
+	engine.blind = true;
+}
+
+static void wait_for_events(void)
+{
+	struct epoll_event events[EVENTS];
+	struct timespec nap = { .tv_nsec = BLIND_NAP };
+	int count;
+
+	if (engine.blind) {
+		nanosleep(&nap, NULL);
+		return;
+	}
+	count = epoll_wait(engine.poll, events, EVENTS, -1);
+	if (count < 0 && errno != EINTR)
+		go_blind(errno);
+	for (int i = 0; i < count; i++)
+		handle_event(&events[i]);
+}
+
+static void *run(void *arg)
+{
+	struct host_lock *life = registry_life_lock();
+
+	(void)arg;
+	is_engine = true;
+	prctl(PR_SET_NAME, "mockrdma", 0, 0, 0);
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	host_lock(life);
+	sem_post(&engine.started);
+	while (!atomic_load(&engine.stop)) {
+		read_inbox();
+		timers_run();
+		wait_for_events();
+	}
+	host_unlock(life);
+	return NULL;
+}
+
+static void close_all(void)
+{
+	int *const fds[] = { &engine.poll, &engine.timer, &engine.bell };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0 && !engine.blind)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+static int open_all(int bell)
+{
+	int err;
+
+	engine.bell = bell;
+	engine.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	engine.poll = epoll_create1(EPOLL_CLOEXEC);
+	if (engine.timer < 0 || engine.poll < 0)
+		return -errno;
+	err = add_descriptor(engine.bell, WHAT_BELL, EPOLLIN);
+	return err ? err : add_descriptor(engine.timer, WHAT_TIMER, EPOLLIN);
+}
+
+/* Signals are the program's. */
+static int start_thread(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&engine.thread, &attr, run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+int engine_start(int bell)
+{
+	int err;
+
+	engine.blind = false;
+	atomic_store(&engine.stop, false);
+	sem_init(&engine.started, 0, 0);
+	err = open_all(bell);
+	if (!err)
+		err = start_thread();
+	if (err) {
+		mock_error("cannot start the mock's thread: %s: raise ulimit -n or -u",
+		           strerror(-err));
+		engine.bell = -1; /* the caller's still */
+		close_all();
+		return err;
+	}
+	while (sem_wait(&engine.started))
+		;
+	engine.running = true;
+	return 0;
+}
+
+int engine_stop(bool exiting)
+{
+	struct timespec deadline;
+	int err;
+
+	atomic_store(&engine.stop, true);
+	bell_ring(segment_head()->bell);
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec++;
+	if (exiting)
+		err = pthread_timedjoin_np(engine.thread, NULL, &deadline);
+	else
+		err = pthread_join(engine.thread, NULL);
+	if (err)
+		return -err;
+	engine.running = false;
+	close_all();
+	return 0;
+}
+
+void engine_fork(enum fork_stage stage)
+{
+	if (stage != FORK_CHILD || !engine.running)
+		return;
+	engine.running = false;
+	close_all();
+	bell_forget();
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "host/settings.h"
+
+static struct settings current;
+
+/* A reader takes the text and the entry, and stores the value if the text is good. */
+struct entry {
+	struct setting public;
+	bool (*read)(const struct entry *entry, const char *text);
+	void *value;
+	uint64_t min, max;
+};
+
+static bool read_path(const struct entry *entry, const char *text)
+{
+	*(const char **)entry->value = text;
+	return text[0] == '/';
+}
+
+/* A decimal number with a suffix K, M, G or T of powers of 1024, or none. */
+static bool read_number(const struct entry *entry, const char *text)
+{
+	static const char suffixes[] = "KMGT";
+	unsigned int shift = 0;
+	const char *suffix;
+	uint64_t number;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	suffix = *end ? strchr(suffixes, *end) : NULL;
+	if (suffix) {
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+		end++;
+	}
+	if (errno || *end || number > UINT64_MAX >> shift)
+		return false;
+	number <<= shift;
+	if (number < entry->min || number > entry->max)
+		return false;
+	*(uint64_t *)entry->value = number;
+	return true;
+}
+
+static bool read_level(const struct entry *entry, const char *text)
+{
+	static const char *const names[] = {
+		[MOCK_LOG_NONE] = "none", [MOCK_LOG_ERROR] = "error",
+		[MOCK_LOG_WARN] = "warn", [MOCK_LOG_INFO] = "info",
+		[MOCK_LOG_DEBUG] = "debug",
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*(uint64_t *)entry->value = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct entry table[] = {
+	{
+	        .public = { "MOCKRDMA_DIR", "an absolute path", NULL,
+	                    "directory where the processes of this host meet; by default "
+	                    "one per user and network namespace below /dev/shm" },
+	        .read = read_path,
+	        .value = &current.dir,
+	},
+	{
+	        .public = { "MOCKRDMA_SEGMENT", "bytes, 1M to 4T, suffix K, M, G or T", "16G",
+	                    "most memory that one process may share with others for its "
+	                    "queues" },
+	        .read = read_number,
+	        .value = &current.segment_size,
+	        .min = UINT64_C(1) << 20,
+	        .max = UINT64_C(1) << 42,
+	},
+	{
+	        .public = { "MOCKRDMA_LOG", "none, error, warn, info or debug", "error",
+	                    "what is said on standard error" },
+	        .read = read_level,
+	        .value = &current.log_level,
+	},
+	{
+	        .public = { "MOCKRDMA_CM_TIMEOUT", "milliseconds, 1 to 3600000", "4295",
+	                    "how long the connection manager waits for an answer before "
+	                    "it sends again" },
+	        .read = read_number,
+	        .value = &current.cm_response_timeout_ms,
+	        .min = 1,
+	        .max = 3600000,
+	},
+	{
+	        .public = { "MOCKRDMA_CM_RETRIES", "0 to 15", "15",
+	                    "how often the connection manager sends again before it "
+	                    "gives up" },
+	        .read = read_number,
+	        .value = &current.cm_retries,
+	        .min = 0,
+	        .max = 15,
+	},
+};
+
+static void read_entry(const struct entry *entry)
+{
+	const char *text = getenv(entry->public.name);
+
+	if (entry->public.initial)
+		entry->read(entry, entry->public.initial);
+	if (!text || !*text || entry->read(entry, text))
+		return;
+	if (!entry->public.initial)
+		*(const char **)entry->value = NULL;
+	mock_error("%s=%s is not understood and ignored: it takes %s", entry->public.name,
+	           text, entry->public.value);
+}
+
+static void read_all(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++)
+		read_entry(&table[i]);
+	mock_log_level = (enum mock_log_level)current.log_level;
+}
+
+const struct settings *settings(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, read_all);
+	return &current;
+}
+
+const struct setting *setting_at(unsigned int index)
+{
+	return index < ARRAY_SIZE(table) ? &table[index].public : NULL;
+}
