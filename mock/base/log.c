@@ -31,7 +31,7 @@ void mock_log_print(enum mock_log_level level, const char *fmt, ...)
 	while (length < sizeof(line) - 1 && line[length])
 		length++;
 	line[length++] = '\n';
-	if (write(STDERR_FILENO, line, length) < 0)
-		; /* nobody listens: there is nowhere to say so */
+	/* Where nobody listens there is nowhere to say so. */
+	(void)!write(STDERR_FILENO, line, length);
 	errno = saved;
 }

@@ -12,7 +12,9 @@
 /* Abstract names begin with a zero byte and end where the length says. */
 static socklen_t address_of(uint64_t name, struct sockaddr_un *address)
 {
-	static const char prefix[] = { '\0', 'm', 'o', 'c', 'k', 'r', 'd', 'm', 'a', '.' };
+	static const char prefix[] = {
+		'\0', 'm', 'o', 'c', 'k', 'r', 'd', 'm', 'a', '.'
+	};
 	char *digit = address->sun_path + sizeof(prefix);
 
 	address->sun_family = AF_UNIX;

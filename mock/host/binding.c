@@ -121,7 +121,8 @@ static int conflict(const struct listener_key *key, const struct binding *other,
 		return 0;
 	if (reuse && other->reuse_addr)
 		return 0;
-	if (key->af_only && other->af_only && address(other)->sa_family != addr->sa_family)
+	if (key->af_only && other->af_only &&
+	    address(other)->sa_family != addr->sa_family)
 		return 0;
 	if (is_any(addr) || is_any(address(other)))
 		return -EADDRNOTAVAIL;
@@ -166,7 +167,8 @@ static int choose_port(struct listener_key *key)
 	uint32_t start = random_u32() % EPHEMERAL_COUNT;
 
 	for (uint32_t i = 0; i < EPHEMERAL_COUNT; i++) {
-		set_port(addr, (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT));
+		set_port(addr,
+		         (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT));
 		if (!check(key, false, 0))
 			return 0;
 	}
@@ -183,7 +185,8 @@ static int new_binding(uint32_t *index)
 		t->binding_free = at(*index)->next;
 		return 0;
 	}
-	if (t->bindings == BINDINGS || table_back(at(t->bindings), sizeof(struct binding)))
+	if (t->bindings == BINDINGS ||
+	    table_back(at(t->bindings), sizeof(struct binding)))
 		return -ENOMEM;
 	at(t->bindings)->owner_generation = 0;
 	*index = t->bindings++;

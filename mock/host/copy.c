@@ -57,11 +57,12 @@ static void say_forbidden(const struct peer *peer)
 		           " is %d: as root, write 1 to it",
 		           (int)peer->pid, scope);
 	else
-		mock_error("the system forbids copying to and from process %d "
-		           "(process_vm_readv): in a container, permit that call in its "
-		           "seccomp profile or add the capability SYS_PTRACE; otherwise see "
-		           "that neither program is set-user-id or undumpable",
-		           (int)peer->pid);
+		mock_error(
+		        "the system forbids copying to and from process %d "
+		        "(process_vm_readv): in a container, permit that call in its "
+		        "seccomp profile or add the capability SYS_PTRACE; otherwise see "
+		        "that neither program is set-user-id or undumpable",
+		        (int)peer->pid);
 }
 
 static int failed(const struct peer *peer, int err)
@@ -192,7 +193,8 @@ static int copy_self(const struct iovec *to_iov, unsigned int tos,
 		skip_done(&from);
 		if (!to.left || !from.left)
 			return 0;
-		length = min_u64(to.iov->iov_len - to.done, from.iov->iov_len - from.done);
+		length =
+		        min_u64(to.iov->iov_len - to.done, from.iov->iov_len - from.done);
 		copy_in_order((char *)to.iov->iov_base + to.done,
 		              (const char *)from.iov->iov_base + from.done, length);
 		to.done += length;

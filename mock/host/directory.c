@@ -61,9 +61,10 @@ static int cannot(const char *what)
 {
 	int err = -errno;
 
-	mock_error("cannot %s %s: %s: set MOCKRDMA_DIR to a directory of yours where files "
-	           "can be made and mapped",
-	           what, path, strerror(-err));
+	mock_error(
+	        "cannot %s %s: %s: set MOCKRDMA_DIR to a directory of yours where files "
+	        "can be made and mapped",
+	        what, path, strerror(-err));
 	return err;
 }
 
@@ -75,9 +76,10 @@ static int check_owner(int dir)
 		return cannot("examine");
 	if (st.st_uid == geteuid() && !(st.st_mode & (S_IRWXG | S_IRWXO)))
 		return 0;
-	mock_error("%s belongs to user %u with mode %04o, but must be yours and closed to "
-	           "others: remove it, or set MOCKRDMA_DIR to another directory",
-	           path, (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777U);
+	mock_error(
+	        "%s belongs to user %u with mode %04o, but must be yours and closed to "
+	        "others: remove it, or set MOCKRDMA_DIR to another directory",
+	        path, (unsigned int)st.st_uid, (unsigned int)st.st_mode & 07777U);
 	return -EPERM;
 }
 

@@ -46,7 +46,7 @@ static struct peer *find(uint32_t slot, uint64_t generation)
 {
 	struct list *pos;
 
-	list_for_each(pos, &peers) {
+	list_for_each (pos, &peers) {
 		struct peer *peer = list_entry(pos, struct peer, node);
 
 		if (peer->slot == slot && peer->generation == generation)
@@ -65,8 +65,8 @@ static int map_segment(int fd, struct peer *peer)
 		return -errno;
 	if ((uint64_t)st.st_size < sizeof(*head) || peer->size < sizeof(*head))
 		return -EPROTO;
-	map = mmap(NULL, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-	           0);
+	map = mmap(NULL, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+	           fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	head = map;
@@ -234,7 +234,7 @@ static struct peer *find_dead(uint32_t slot)
 {
 	struct list *pos;
 
-	list_for_each(pos, &peers) {
+	list_for_each (pos, &peers) {
 		struct peer *peer = list_entry(pos, struct peer, node);
 
 		if ((slot == ALL_SLOTS || peer->slot == slot) &&
@@ -248,7 +248,7 @@ static bool any_watched(void)
 {
 	struct list *pos;
 
-	list_for_each(pos, &peers) {
+	list_for_each (pos, &peers) {
 		if (!list_empty(&list_entry(pos, struct peer, node)->watches))
 			return true;
 	}
@@ -311,7 +311,7 @@ static void forget(void)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &peers) {
+	list_for_each_safe (pos, tmp, &peers) {
 		struct peer *peer = list_entry(pos, struct peer, node);
 
 		stop_watching(peer);

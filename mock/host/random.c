@@ -43,9 +43,10 @@ static void refill(void)
 		got = getrandom(pool, sizeof(pool), 0);
 	} while (got < 0 && errno == EINTR);
 	if (got != sizeof(pool)) {
-		mock_error("the kernel gives no random numbers (getrandom: %s): queue pair "
-		           "numbers and keys cannot be made",
-		           strerror(errno));
+		mock_error(
+		        "the kernel gives no random numbers (getrandom: %s): queue pair "
+		        "numbers and keys cannot be made",
+		        strerror(errno));
 		abort();
 	}
 	left = sizeof(pool);

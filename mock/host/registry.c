@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -249,9 +250,10 @@ static int open_or_create(int dir)
 		           "directory",
 		           directory_path());
 	else if (err)
-		mock_error("cannot make or map a file in %s: %s: free memory there, or set "
-		           "MOCKRDMA_DIR to another place",
-		           directory_path(), strerror(-err));
+		mock_error(
+		        "cannot make or map a file in %s: %s: free memory there, or set "
+		        "MOCKRDMA_DIR to another place",
+		        directory_path(), strerror(-err));
 	return err;
 }
 
@@ -273,10 +275,11 @@ static int new_entry(uint32_t *slot)
 	struct process_entry *entry = &map->process[map->processes];
 
 	if (map->processes == PROCESSES) {
-		mock_error("%u processes use the mock on this host already, and there is no "
-		           "room for more: end some, or set MOCKRDMA_DIR to another "
-		           "directory",
-		           PROCESSES);
+		mock_error(
+		        "%u processes use the mock on this host already, and there is no "
+		        "room for more: end some, or set MOCKRDMA_DIR to another "
+		        "directory",
+		        PROCESSES);
 		return -EUSERS;
 	}
 	if (table_back(entry, sizeof(*entry)))

@@ -124,7 +124,8 @@ static int grow(uint64_t to)
 		close(fd);
 	if (!err)
 		return 0;
-	mock_error("no %" PRIu64 " KiB more for queues in %s: %s: free memory there, or set "
+	mock_error("no %" PRIu64
+	           " KiB more for queues in %s: %s: free memory there, or set "
 	           "MOCKRDMA_DIR to another place",
 	           (to - seg.backed) >> 10, directory_path(), strerror(-err));
 	return -ENOMEM;
@@ -320,9 +321,10 @@ int segment_create(uint64_t name, uint64_t bell)
 	if (fd >= 0)
 		close(fd);
 	if (err) {
-		mock_error("cannot map a file in %s: %s: free memory there, raise ulimit -v "
-		           "and -f, or set MOCKRDMA_DIR to another place",
-		           directory_path(), strerror(-err));
+		mock_error(
+		        "cannot map a file in %s: %s: free memory there, raise ulimit -v "
+		        "and -f, or set MOCKRDMA_DIR to another place",
+		        directory_path(), strerror(-err));
 		directory_unlink(file);
 		return err;
 	}

@@ -55,8 +55,8 @@ static bool read_number(const struct entry *entry, const char *text)
 static bool read_level(const struct entry *entry, const char *text)
 {
 	static const char *const names[] = {
-		[MOCK_LOG_NONE] = "none", [MOCK_LOG_ERROR] = "error",
-		[MOCK_LOG_WARN] = "warn", [MOCK_LOG_INFO] = "info",
+		[MOCK_LOG_NONE] = "none",   [MOCK_LOG_ERROR] = "error",
+		[MOCK_LOG_WARN] = "warn",   [MOCK_LOG_INFO] = "info",
 		[MOCK_LOG_DEBUG] = "debug",
 	};
 
@@ -78,7 +78,8 @@ static const struct entry table[] = {
 	        .value = &current.dir,
 	},
 	{
-	        .public = { "MOCKRDMA_SEGMENT", "bytes, 1M to 4T, suffix K, M, G or T", "16G",
+	        .public = { "MOCKRDMA_SEGMENT", "bytes, 1M to 4T, suffix K, M, G or T",
+	                    "16G",
 	                    "most memory that one process may share with others for its "
 	                    "queues" },
 	        .read = read_number,
