@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "object/gid.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "base/util.h"
+
+struct candidate {
+	struct gid_entry entry;
+	unsigned int rank; /* where it goes when the table is first filled */
+};
+
+static pthread_mutex_t gid_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct gid_entry gid_table[GID_TABLE_SIZE];
+static unsigned int gid_max_mtu;
+
+static const union ibv_gid gid_zero;
+
+static bool gid_equal(const union ibv_gid *a, const union ibv_gid *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+static bool gid_is_ipv4(const union ibv_gid *gid)
+{
+	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)gid->raw);
+}
+
+int gid_from_sockaddr(const struct sockaddr *addr, union ibv_gid *gid)
+{
+	memset(gid, 0, sizeof(*gid));
+	switch (addr->sa_family) {
+	case AF_INET:
+		gid->raw[10] = gid->raw[11] = 0xff;
+		memcpy(&gid->raw[12], &((const struct sockaddr_in *)addr)->sin_addr, 4);
+		return 0;
+	case AF_INET6:
+		memcpy(gid->raw, &((const struct sockaddr_in6 *)addr)->sin6_addr, 16);
+		return 0;
+	}
+	return -EAFNOSUPPORT;
+}
+
+void gid_to_sockaddr(const union ibv_gid *gid, struct sockaddr_storage *addr)
+{
+	memset(addr, 0, sizeof(*addr));
+	if (gid_is_ipv4(gid)) {
+		struct sockaddr_in *sin = (struct sockaddr_in *)addr;
+
+		sin->sin_family = AF_INET;
+		memcpy(&sin->sin_addr, &gid->raw[12], 4);
+	} else {
+		struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)addr;
+
+		sin6->sin6_family = AF_INET6;
+		memcpy(&sin6->sin6_addr, gid->raw, 16);
+	}
+}
+
+/*
+ * The order that Soft-RoCE users know: an interface's link-local address, then IPv4, then other IPv6;
+ * loopback after all real interfaces.
+ */
+static unsigned int gid_rank(const struct ifaddrs *ifa, const struct gid_entry *entry)
+{
+	unsigned int kind = 2;
+
+	if (IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)entry->gid.raw))
+		kind = 0;
+	else if (gid_is_ipv4(&entry->gid))
+		kind = 1;
+	return ((ifa->ifa_flags & IFF_LOOPBACK) ? 1u << 31 : 0) |
+	       (entry->ifindex & 0xffffff) << 2 | kind;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	unsigned int ra = ((const struct candidate *)a)->rank;
+	unsigned int rb = ((const struct candidate *)b)->rank;
+
+	return ra < rb ? -1 : ra > rb;
+}
+
+static unsigned int collect(const struct ifaddrs *list, struct candidate *found)
+{
+	unsigned int count = 0;
+
+	for (const struct ifaddrs *ifa = list; ifa && count < GID_TABLE_SIZE;
+	     ifa = ifa->ifa_next) {
+		struct candidate *c = &found[count];
+
+		if (!ifa->ifa_addr || !(ifa->ifa_flags & IFF_UP) ||
+		    gid_from_sockaddr(ifa->ifa_addr, &c->entry.gid))
+			continue;
+		c->entry.ifindex = if_nametoindex(ifa->ifa_name);
+		c->rank = gid_rank(ifa, &c->entry);
+		count++;
+	}
+	qsort(found, count, sizeof(*found), by_rank);
+	return count;
+}
+
+static bool is_among(const struct gid_entry *entry, const struct candidate *found,
+		     unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (gid_equal(&entry->gid, &found[i].entry.gid))
+			return true;
+	return false;
+}
+
+static int find_locked(const union ibv_gid *gid)
+{
+	for (unsigned int i = 0; i < GID_TABLE_SIZE; i++)
+		if (gid_equal(&gid_table[i].gid, gid))
+			return i;
+	return -ENOENT;
+}
+
+static void merge_locked(const struct candidate *found, unsigned int count)
+{
+	for (unsigned int i = 0; i < GID_TABLE_SIZE; i++)
+		if (!is_among(&gid_table[i], found, count))
+			memset(&gid_table[i], 0, sizeof(gid_table[i]));
+	for (unsigned int i = 0; i < count; i++) {
+		int slot = find_locked(&found[i].entry.gid);
+
+		if (slot < 0)
+			slot = find_locked(&gid_zero);
+		if (slot >= 0)
+			gid_table[slot] = found[i].entry;
+	}
+}
+
+static unsigned int largest_mtu(const struct ifaddrs *list)
+{
+	unsigned int largest = 0;
+	struct ifreq req;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return 1500;
+	for (const struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
+		if (!(ifa->ifa_flags & IFF_UP))
+			continue;
+		memset(&req, 0, sizeof(req));
+		strncpy(req.ifr_name, ifa->ifa_name, sizeof(req.ifr_name) - 1);
+		if (!ioctl(fd, SIOCGIFMTU, &req) && (unsigned int)req.ifr_mtu > largest)
+			largest = req.ifr_mtu;
+	}
+	close(fd);
+	return largest;
+}
+
+int gid_refresh(void)
+{
+	struct candidate *found = calloc(GID_TABLE_SIZE, sizeof(*found));
+	struct ifaddrs *list = NULL;
+	unsigned int count;
+	int err = 0;
+
+	if (!found)
+		return -ENOMEM;
+	if (getifaddrs(&list)) {
+		err = -errno;
+		mock_error("cannot read this host's addresses: %s", strerror(errno));
+		goto free_found;
+	}
+	count = collect(list, found);
+	pthread_mutex_lock(&gid_lock);
+	merge_locked(found, count);
+	gid_max_mtu = largest_mtu(list);
+	pthread_mutex_unlock(&gid_lock);
+	freeifaddrs(list);
+free_found:
+	free(found);
+	return err;
+}
+
+int gid_get(unsigned int index, struct gid_entry *entry)
+{
+	if (index >= GID_TABLE_SIZE)
+		return -EINVAL;
+	pthread_mutex_lock(&gid_lock);
+	*entry = gid_table[index];
+	pthread_mutex_unlock(&gid_lock);
+	return 0;
+}
+
+int gid_find(const union ibv_gid *gid, unsigned int *index)
+{
+	int found;
+
+	if (gid_equal(gid, &gid_zero))
+		return -ENOENT;
+	pthread_mutex_lock(&gid_lock);
+	found = find_locked(gid);
+	pthread_mutex_unlock(&gid_lock);
+	if (found < 0)
+		return found;
+	*index = found;
+	return 0;
+}
+
+bool gid_is_local(const union ibv_gid *gid)
+{
+	unsigned int index;
+
+	return !gid_find(gid, &index) || (gid_is_ipv4(gid) && gid->raw[12] == 127);
+}
+
+enum ibv_mtu gid_active_mtu(void)
+{
+	/* RoCE v2 adds at most 40 + 8 + 12 + 28 + 4 bytes of headers and ICRC to the payload. */
+	enum { ROCE_OVERHEAD = 92 };
+	unsigned int mtu;
+	enum ibv_mtu best = IBV_MTU_4096;
+
+	pthread_mutex_lock(&gid_lock);
+	mtu = gid_max_mtu;
+	pthread_mutex_unlock(&gid_lock);
+	while (best > IBV_MTU_256 && (128u << best) + ROCE_OVERHEAD > mtu)
+		best--;
+	return best;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The port's GID table: one RoCE v2 entry for each IPv4 (mapped) and IPv6 address of the network
+ * namespace, loopback included (IBA annex A17). An entry keeps its index while its address stays.
+ */
+#ifndef MOCK_OBJECT_GID_H
+#define MOCK_OBJECT_GID_H
+
+#include <infiniband/verbs.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define GID_TABLE_SIZE 256
+
+struct gid_entry {
+	union ibv_gid gid; /* all zero: the entry is empty */
+	uint32_t ifindex;
+};
+
+/* Reads the addresses anew. 0, or -errno with the table as it was. Any thread. */
+int gid_refresh(void);
+/* -EINVAL beyond the table; an empty entry is a GID of zeros. As of the last refresh. */
+int gid_get(unsigned int index, struct gid_entry *entry);
+/* 0 and its index, or -ENOENT. As of the last refresh. */
+int gid_find(const union ibv_gid *gid, unsigned int *index);
+/* Whether packets to this GID stay on this host (127.0.0.0/8 as a whole does). */
+bool gid_is_local(const union ibv_gid *gid);
+
+/* -EAFNOSUPPORT for anything but AF_INET and AF_INET6. */
+int gid_from_sockaddr(const struct sockaddr *addr, union ibv_gid *gid);
+/* Port 0. */
+void gid_to_sockaddr(const union ibv_gid *gid, struct sockaddr_storage *addr);
+
+/* The largest RoCE path MTU that the port's interfaces carry. */
+enum ibv_mtu gid_active_mtu(void);
+
+#endif

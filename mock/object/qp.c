@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "object/qp.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include "host/registry.h"
+#include "object/async.h"
+#include "object/device.h"
+#include "object/pd.h"
+#include "object/srq.h"
+
+static struct handle_table qps = HANDLE_TABLE_INIT;
+
+/* Blocks of struct qp_shared that no QP uses: they stay QP memory for ever. */
+static struct {
+	pthread_mutex_t lock;
+	seg_off *free;
+	size_t count, room;
+	uint64_t generation; /* of the segment they are in */
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int pool_grow_locked(seg_off *off)
+{
+	struct segment_head *head = segment_head();
+	struct qp_shared *sh;
+	int err = segment_alloc(sizeof(*sh), off);
+
+	if (err)
+		return err;
+	sh = segment_ptr(*off);
+	host_lock_init(&sh->lock);
+	sh->next = atomic_load(&head->qp_list);
+	atomic_store_explicit(&head->qp_list, *off, memory_order_release);
+	return 0;
+}
+
+static int pool_take(seg_off *off)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&pool.lock);
+	if (pool.generation != peer_self()->generation) {
+		pool.generation = peer_self()->generation;
+		pool.count = 0;
+	}
+	if (pool.count)
+		*off = pool.free[--pool.count];
+	else
+		err = pool_grow_locked(off);
+	pthread_mutex_unlock(&pool.lock);
+	return err;
+}
+
+static void pool_give(seg_off off)
+{
+	pthread_mutex_lock(&pool.lock);
+	if (pool.count == pool.room) {
+		size_t room = pool.room ? 2 * pool.room : 64;
+		seg_off *grown = realloc(pool.free, room * sizeof(*grown));
+
+		if (!grown) { /* the block is lost until the process ends */
+			pthread_mutex_unlock(&pool.lock);
+			return;
+		}
+		pool.free = grown;
+		pool.room = room;
+	}
+	pool.free[pool.count++] = off;
+	pthread_mutex_unlock(&pool.lock);
+}
+
+struct rq *qp_rq(struct qp *qp)
+{
+	struct ibv_srq *srq = qp_base(qp)->srq;
+
+	return srq ? &to_srq(srq)->rq : &qp->rq;
+}
+
+static int sq_create(struct sq *sq, const struct ibv_qp_cap *cap)
+{
+	size_t sges = cap->max_send_sge * sizeof(struct ibv_sge);
+	size_t payload = sges > cap->max_inline_data ? sges : cap->max_inline_data;
+
+	sq->size = 1;
+	while (sq->size < cap->max_send_wr)
+		sq->size <<= 1;
+	sq->stride = round_up(sizeof(struct wqe) + payload, 8);
+	sq->depth = cap->max_send_wr;
+	sq->max_sge = cap->max_send_sge;
+	sq->max_inline = cap->max_inline_data;
+	sq->ring = calloc(sq->size, sq->stride);
+	if (!sq->ring)
+		return -ENOMEM;
+	pthread_mutex_init(&sq->lock, NULL);
+	return 0;
+}
+
+static void sq_destroy(struct sq *sq)
+{
+	free(sq->ring);
+	pthread_mutex_destroy(&sq->lock);
+}
+
+static int init_attr_check(struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
+{
+	const struct ibv_qp_cap *cap = &attr->cap;
+
+	if (attr->qp_type != IBV_QPT_RC)
+		return -EOPNOTSUPP;
+	if (!attr->send_cq || !attr->recv_cq || attr->send_cq->context != pd->context ||
+	    attr->recv_cq->context != pd->context ||
+	    (attr->srq && attr->srq->context != pd->context))
+		return -EINVAL;
+	if (cap->max_send_wr > DEVICE_MAX_QP_WR || cap->max_send_sge > DEVICE_MAX_SGE ||
+	    cap->max_inline_data > DEVICE_MAX_INLINE)
+		return -EINVAL;
+	if (!attr->srq &&
+	    (cap->max_recv_wr > DEVICE_MAX_QP_WR || cap->max_recv_sge > DEVICE_MAX_SGE))
+		return -EINVAL;
+	return 0;
+}
+
+static int qp_queues_create(struct qp *qp, const struct ibv_qp_init_attr *attr, uint32_t pd)
+{
+	int err = sq_create(&qp->sq, &attr->cap);
+
+	if (err || attr->srq)
+		return err;
+	err = rq_create(&qp->rq, attr->cap.max_recv_wr, attr->cap.max_recv_sge, pd);
+	if (err)
+		sq_destroy(&qp->sq);
+	return err;
+}
+
+static void qp_queues_destroy(struct qp *qp)
+{
+	if (!qp_base(qp)->srq)
+		rq_destroy(&qp->rq);
+	sq_destroy(&qp->sq);
+}
+
+static void base_init(struct qp *qp, struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
+{
+	struct ibv_qp *base = qp_base(qp);
+
+	base->context = pd->context;
+	base->qp_context = attr->qp_context;
+	base->pd = pd;
+	base->send_cq = attr->send_cq;
+	base->recv_cq = attr->recv_cq;
+	base->srq = attr->srq;
+	base->state = IBV_QPS_RESET;
+	base->qp_type = attr->qp_type;
+	pthread_mutex_init(&base->mutex, NULL);
+	pthread_cond_init(&base->cond, NULL);
+	list_init(&qp->context_node);
+	list_init(&qp->pd_node);
+	list_init(&qp->srq_node);
+	qp->sq_sig_all = attr->sq_sig_all;
+	qp->cap = attr->cap;
+	if (attr->srq)
+		qp->cap.max_recv_wr = qp->cap.max_recv_sge = 0;
+}
+
+/* What users of the parts count, and where they are found by. */
+static void qp_enlist(struct qp *qp)
+{
+	struct ibv_qp *base = qp_base(qp);
+	struct context *context = to_context(base->context);
+	struct pd *pd = to_pd(base->pd);
+
+	atomic_fetch_add(&to_cq(base->send_cq)->users, 1);
+	atomic_fetch_add(&to_cq(base->recv_cq)->users, 1);
+	atomic_fetch_add(&pd->users, 1);
+	pthread_mutex_lock(&context->lock);
+	list_add_tail(&context->qps, &qp->context_node);
+	pthread_mutex_unlock(&context->lock);
+	pthread_mutex_lock(&pd->lock);
+	list_add_tail(&pd->qps, &qp->pd_node);
+	pthread_mutex_unlock(&pd->lock);
+	if (base->srq) {
+		struct srq *srq = to_srq(base->srq);
+		struct pd *srq_pd = to_pd(base->srq->pd);
+
+		atomic_fetch_add(&srq->users, 1);
+		pthread_mutex_lock(&srq_pd->lock);
+		list_add_tail(&srq->qps, &qp->srq_node);
+		pthread_mutex_unlock(&srq_pd->lock);
+	}
+}
+
+static void qp_delist(struct qp *qp)
+{
+	struct ibv_qp *base = qp_base(qp);
+	struct context *context = to_context(base->context);
+	struct pd *pd = to_pd(base->pd);
+
+	if (base->srq) {
+		struct pd *srq_pd = to_pd(base->srq->pd);
+
+		pthread_mutex_lock(&srq_pd->lock);
+		list_del(&qp->srq_node);
+		pthread_mutex_unlock(&srq_pd->lock);
+		atomic_fetch_sub(&to_srq(base->srq)->users, 1);
+	}
+	pthread_mutex_lock(&pd->lock);
+	list_del(&qp->pd_node);
+	pthread_mutex_unlock(&pd->lock);
+	pthread_mutex_lock(&context->lock);
+	list_del(&qp->context_node);
+	pthread_mutex_unlock(&context->lock);
+	atomic_fetch_sub(&pd->users, 1);
+	atomic_fetch_sub(&to_cq(base->recv_cq)->users, 1);
+	atomic_fetch_sub(&to_cq(base->send_cq)->users, 1);
+}
+
+static void shared_init(struct qp *qp)
+{
+	struct ibv_qp *base = qp_base(qp);
+
+	qp->sh->handle = base->handle;
+	qp->sh->pd = base->pd->handle;
+	qp->sh->rq_is_shared = base->srq != NULL;
+	qp->sh->rq = qp_rq(qp)->off;
+	qp->sh->recv_cq = to_cq(base->recv_cq)->off;
+	atomic_store(&qp->sh->state, IBV_QPS_RESET);
+}
+
+int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, void (*retry)(struct timer *),
+	      struct qp **qp)
+{
+	struct qp *made;
+	int err = init_attr_check(pd, attr);
+
+	if (err)
+		return err;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	base_init(made, pd, attr);
+	timer_init(&made->retry_timer, retry);
+	err = qp_queues_create(made, attr, pd->handle);
+	if (err)
+		goto free_made;
+	err = pool_take(&made->off);
+	if (err)
+		goto destroy_queues;
+	made->sh = segment_ptr(made->off);
+	err = handle_alloc(&qps, made, &qp_base(made)->handle);
+	if (err)
+		goto give_block;
+	shared_init(made);
+	err = registry_qpn_alloc(made->off, &qp_base(made)->qp_num);
+	if (err)
+		goto drop_handle;
+	atomic_store(&made->sh->qpn, qp_base(made)->qp_num);
+	qp_enlist(made);
+	attr->cap = made->cap;
+	*qp = made;
+	return 0;
+drop_handle:
+	handle_free(&qps, qp_base(made)->handle);
+give_block:
+	pool_give(made->off);
+destroy_queues:
+	qp_queues_destroy(made);
+free_made:
+	free(made);
+	return err;
+}
+
+void qp_destroy(struct qp *qp)
+{
+	struct ibv_qp *base = qp_base(qp);
+
+	handle_free(&qps, base->handle);
+	while (atomic_load_explicit(&qp->holds, memory_order_acquire))
+		sched_yield();
+	registry_qpn_free(base->qp_num);
+	qp_delist(qp);
+	async_forget_qp(to_context(base->context), base);
+	qp_queues_destroy(qp);
+	pool_give(qp->off);
+	if (qp->peer)
+		peer_put(qp->peer);
+	pthread_mutex_destroy(&base->mutex);
+	pthread_cond_destroy(&base->cond);
+	free(qp);
+}
+
+static void hold(void *object)
+{
+	atomic_fetch_add(&((struct qp *)object)->holds, 1);
+}
+
+struct qp *qp_hold(uint32_t handle, uint32_t qpn)
+{
+	struct qp *qp = handle_hold(&qps, handle, hold);
+
+	if (qp && qp_base(qp)->qp_num != qpn) {
+		qp_release(qp);
+		return NULL;
+	}
+	return qp;
+}
+
+void qp_release(struct qp *qp)
+{
+	atomic_fetch_sub_explicit(&qp->holds, 1, memory_order_release);
+}
+
+struct qp *qp_of_handle(uint32_t handle)
+{
+	return handle_get(&qps, handle);
+}
+
+void qp_completion_taken(const struct cqe *entry)
+{
+	struct qp *qp = qp_of_handle(entry->qp);
+
+	if (entry->flags & CQE_RECV)
+		atomic_fetch_add_explicit(&qp_rq(qp)->completed, 1, memory_order_release);
+	else
+		atomic_store_explicit(&qp->sq.completed, entry->wqe, memory_order_release);
+}
+
+static void forget_one(const struct cqe *entry, void *arg, unsigned int index)
+{
+	(void)arg;
+	(void)index;
+	qp_completion_taken(entry);
+}
+
+void qp_forget_completions(struct qp *qp)
+{
+	struct ibv_qp *base = qp_base(qp);
+
+	cq_forget_qp(to_cq(base->send_cq), base->handle, forget_one, NULL);
+	if (base->recv_cq != base->send_cq)
+		cq_forget_qp(to_cq(base->recv_cq), base->handle, forget_one, NULL);
+}
+
+void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *init)
+{
+	struct ibv_qp *base = qp_base(qp);
+
+	pthread_mutex_lock(&qp->sq.lock);
+	*attr = qp->attr;
+	attr->rq_psn = qp->sh->epsn;
+	attr->sq_psn = qp->sq.psn;
+	pthread_mutex_unlock(&qp->sq.lock);
+	attr->qp_state = attr->cur_qp_state = base->state = qp_state(qp);
+	attr->cap = qp->cap;
+	*init = (struct ibv_qp_init_attr){
+		.qp_context = base->qp_context,
+		.send_cq = base->send_cq,
+		.recv_cq = base->recv_cq,
+		.srq = base->srq,
+		.cap = qp->cap,
+		.qp_type = base->qp_type,
+		.sq_sig_all = qp->sq_sig_all,
+	};
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Queue pairs: the owner's side. */
+#ifndef MOCK_OBJECT_QP_H
+#define MOCK_OBJECT_QP_H
+
+#include <infiniband/verbs.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "base/list.h"
+#include "host/engine.h"
+#include "object/cq.h"
+#include "object/qp_shared.h"
+#include "object/rq.h"
+
+#define PSN_MASK 0xffffffu
+
+/* A posted send work request, in the owner's memory. */
+struct wqe {
+	uint64_t wr_id;
+	uint8_t opcode; /* enum ibv_wr_opcode */
+	uint8_t flags;	/* enum ibv_send_flags */
+	uint16_t num_sge;
+	uint32_t imm; /* as on the wire: big endian */
+	uint64_t remote_addr;
+	uint64_t compare_add;
+	uint64_t swap;
+	uint32_t rkey;
+	uint32_t psn;
+	uint64_t length;      /* of the payload; beyond DEVICE_MAX_MSG it ends in an error */
+	struct ibv_sge sge[]; /* or the payload itself, with IBV_SEND_INLINE */
+};
+
+struct sq {
+	pthread_mutex_t lock; /* the requester's */
+	char *ring;
+	uint32_t size; /* of the ring: a power of two */
+	uint32_t stride;
+	uint32_t depth;
+	uint32_t max_sge;
+	uint32_t max_inline;
+	uint32_t posted;	    /* WQEs put in, modulo 2^32 */
+	uint32_t next;		    /* the WQE to work on next */
+	_Atomic uint32_t completed; /* WQEs whose completion was polled: their place is free */
+	uint32_t psn;		    /* of the next new packet */
+	bool waiting;		    /* for the retry timer; nothing is sent meanwhile */
+	unsigned int retries;	    /* left, of retry_cnt */
+	unsigned int rnr_retries;   /* left, of rnr_retry */
+};
+
+struct wr_builder { /* between ibv_wr_start() and ibv_wr_complete() */
+	uint32_t posted;
+	struct wqe *wqe;
+	int err;
+};
+
+struct link_ops;
+
+struct qp {
+	struct ibv_qp_ex ex; /* its head is struct ibv_qp */
+	struct qp_shared *sh;
+	seg_off off;
+	struct sq sq;
+	struct rq rq; /* its own; not used when there is an SRQ */
+	struct wr_builder builder;
+	struct timer retry_timer;
+	struct ibv_qp_attr attr; /* as set so far; under sq.lock */
+	struct ibv_qp_cap cap;
+	bool sq_sig_all;
+	/* How packets reach the peer: chosen when the address vector is set. */
+	const struct link_ops *link;
+	struct peer *peer;	  /* local link: the owner of dest_qp_num, once found */
+	struct qp_shared *remote; /* there */
+	struct list context_node, pd_node, srq_node;
+	_Atomic uint32_t holds;
+	uint32_t async_delivered; /* under the context's async_lock */
+};
+
+static inline struct qp *to_qp(struct ibv_qp *qp)
+{
+	return container_of((struct ibv_qp_ex *)qp, struct qp, ex);
+}
+
+static inline struct ibv_qp *qp_base(struct qp *qp)
+{
+	return &qp->ex.qp_base;
+}
+
+static inline enum ibv_qp_state qp_state(const struct qp *qp)
+{
+	return atomic_load_explicit(&qp->sh->state, memory_order_relaxed);
+}
+
+static inline struct wqe *sq_at(const struct sq *sq, uint32_t index)
+{
+	return (struct wqe *)(sq->ring + (size_t)(index & (sq->size - 1)) * sq->stride);
+}
+
+/* The receive queue that the QP consumes from: its own or the SRQ's. */
+struct rq *qp_rq(struct qp *qp);
+
+/*
+ * A QP in RESET, with an unpredictable number. -EINVAL for a capability beyond the device's or objects of
+ * another context, -EOPNOTSUPP for a type that the device has not, -ENOMEM. attr->cap is set to
+ * what was given.
+ */
+int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, void (*retry)(struct timer *),
+	      struct qp **qp);
+/* Nothing runs on the QP any more: its state is RESET, and its timer cancelled. */
+void qp_destroy(struct qp *qp);
+
+/* The QP of a handle of this process, if its number is still that one; qp_release() it. */
+struct qp *qp_hold(uint32_t handle, uint32_t qpn);
+void qp_release(struct qp *qp);
+/* For the completions that are polled: the handle is known to be live. */
+struct qp *qp_of_handle(uint32_t handle);
+
+void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *init);
+
+/* The QP's entries leave both its CQs; what they held of the queues is free again. */
+void qp_forget_completions(struct qp *qp);
+/* What taking out a completion means to the queue that its work request was on. */
+void qp_completion_taken(const struct cqe *entry);
+
+#endif

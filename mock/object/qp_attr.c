@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "object/qp_attr.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include "object/device.h"
+#include "object/gid.h"
+
+struct transition {
+	bool exists;
+	int required;
+	int optional;
+};
+
+/* clang-format off */
+static const struct transition rc_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] = {
+	[IBV_QPS_RESET] = {
+		[IBV_QPS_INIT] = { true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS, 0 },
+	},
+	[IBV_QPS_INIT] = {
+		[IBV_QPS_INIT] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS },
+		[IBV_QPS_RTR] = { true,
+			IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+			IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER,
+			IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX },
+	},
+	[IBV_QPS_RTR] = {
+		[IBV_QPS_RTS] = { true,
+			IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+			IBV_QP_MAX_QP_RD_ATOMIC,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
+	},
+	[IBV_QPS_RTS] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS | IBV_QP_ALT_PATH |
+			IBV_QP_PATH_MIG_STATE | IBV_QP_MIN_RNR_TIMER },
+		[IBV_QPS_SQD] = { true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY },
+	},
+	[IBV_QPS_SQD] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
+		[IBV_QPS_SQD] = { true, 0,
+			IBV_QP_PORT | IBV_QP_AV | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+			IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MAX_DEST_RD_ATOMIC |
+			IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX |
+			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
+	},
+};
+/* clang-format on */
+
+static const struct transition to_reset_or_error = { true, 0, 0 };
+
+static const struct transition *find(enum ibv_qp_state from, enum ibv_qp_state to)
+{
+	if (to == IBV_QPS_RESET || to == IBV_QPS_ERR)
+		return &to_reset_or_error;
+	if (from > IBV_QPS_ERR || to > IBV_QPS_ERR)
+		return NULL;
+	return rc_transitions[from][to].exists ? &rc_transitions[from][to] : NULL;
+}
+
+static bool av_is_valid(const struct ibv_ah_attr *av)
+{
+	struct gid_entry entry;
+	static const union ibv_gid none;
+
+	/* RoCE has no LIDs: only a GRH says where packets go (IBA annex A17.4.1.1). */
+	if (!av->is_global || av->port_num != DEVICE_PORT)
+		return false;
+	if (gid_get(av->grh.sgid_index, &entry))
+		return false;
+	return entry.gid.global.subnet_prefix != none.global.subnet_prefix ||
+	       entry.gid.global.interface_id != none.global.interface_id;
+}
+
+static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
+{
+	const unsigned int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
+				    IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
+				    IBV_ACCESS_MW_BIND | IBV_ACCESS_RELAXED_ORDERING;
+
+	return !((mask & IBV_QP_PORT) && attr->port_num != DEVICE_PORT) &&
+	       !((mask & IBV_QP_PKEY_INDEX) && attr->pkey_index != 0) &&
+	       !((mask & IBV_QP_ACCESS_FLAGS) && (attr->qp_access_flags & ~access)) &&
+	       !((mask & IBV_QP_AV) && !av_is_valid(&attr->ah_attr)) &&
+	       !((mask & IBV_QP_PATH_MTU) &&
+		 (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > gid_active_mtu())) &&
+	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&
+	       !((mask & IBV_QP_MAX_QP_RD_ATOMIC) &&
+		 attr->max_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
+	       !((mask & IBV_QP_MAX_DEST_RD_ATOMIC) &&
+		 attr->max_dest_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
+	       !((mask & IBV_QP_MIN_RNR_TIMER) && attr->min_rnr_timer > 31) &&
+	       !((mask & IBV_QP_TIMEOUT) && attr->timeout > 31) &&
+	       !((mask & IBV_QP_RETRY_CNT) && attr->retry_cnt > 7) &&
+	       !((mask & IBV_QP_RNR_RETRY) && attr->rnr_retry > 7) &&
+	       !(mask & IBV_QP_ALT_PATH); /* no path migration on this device */
+}
+
+int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
+		  enum ibv_qp_state *next)
+{
+	enum ibv_qp_state from = qp_state(qp), to = from;
+	const struct transition *transition;
+
+	if (mask & IBV_QP_CUR_STATE) {
+		/* Only where hardware may have moved it behind the caller's back. */
+		if (attr->cur_qp_state < IBV_QPS_RTR || attr->cur_qp_state > IBV_QPS_SQE)
+			return -EINVAL;
+		if (attr->cur_qp_state != from)
+			return -EINVAL;
+	}
+	if (mask & IBV_QP_STATE)
+		to = attr->qp_state;
+	transition = find(from, to);
+	if (!transition || (mask & transition->required) != transition->required)
+		return -EINVAL;
+	if (mask & ~(transition->required | transition->optional | IBV_QP_STATE))
+		return -EINVAL;
+	if (!values_are_valid(attr, mask))
+		return -EINVAL;
+	*next = to;
+	return 0;
+}
+
+#define COPY(bit, member)                                                                \
+	do {                                                                             \
+		if (mask & (bit))                                                        \
+			to->member = attr->member;                                       \
+	} while (0)
+
+void qp_attr_apply(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
+{
+	struct ibv_qp_attr *to = &qp->attr;
+
+	COPY(IBV_QP_EN_SQD_ASYNC_NOTIFY, en_sqd_async_notify);
+	COPY(IBV_QP_ACCESS_FLAGS, qp_access_flags);
+	COPY(IBV_QP_PKEY_INDEX, pkey_index);
+	COPY(IBV_QP_PORT, port_num);
+	COPY(IBV_QP_AV, ah_attr);
+	COPY(IBV_QP_PATH_MTU, path_mtu);
+	COPY(IBV_QP_TIMEOUT, timeout);
+	COPY(IBV_QP_RETRY_CNT, retry_cnt);
+	COPY(IBV_QP_RNR_RETRY, rnr_retry);
+	COPY(IBV_QP_MAX_QP_RD_ATOMIC, max_rd_atomic);
+	COPY(IBV_QP_MAX_DEST_RD_ATOMIC, max_dest_rd_atomic);
+	COPY(IBV_QP_MIN_RNR_TIMER, min_rnr_timer);
+	COPY(IBV_QP_DEST_QPN, dest_qp_num);
+	COPY(IBV_QP_PATH_MIG_STATE, path_mig_state);
+	if (mask & IBV_QP_RQ_PSN)
+		to->rq_psn = attr->rq_psn & PSN_MASK;
+	if (mask & IBV_QP_SQ_PSN)
+		to->sq_psn = attr->sq_psn & PSN_MASK;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a responder needs of a QP, in its owner's segment. Whoever runs the responder holds the lock: the
+ * peer's requester for the local link, the owner for packets from the network.
+ *
+ * The memory is only ever used for this struct, and stays: a requester that comes late finds another
+ * QP number in it, or none.
+ */
+#ifndef MOCK_OBJECT_QP_SHARED_H
+#define MOCK_OBJECT_QP_SHARED_H
+
+#include <infiniband/verbs.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include "host/lock.h"
+#include "host/segment.h"
+
+struct qp_shared {
+	/* All of the process's, from segment_head.qp_list: what is cleaned up after it dies. */
+	seg_off next;
+	_Atomic uint32_t qpn; /* 0: unused */
+	uint32_t handle;      /* of the owner's struct qp */
+
+	struct host_lock lock;
+	_Atomic uint32_t state; /* enum ibv_qp_state; changed under lock */
+	uint32_t dest_qpn;
+	uint32_t epsn; /* the PSN expected next (IBA 9.7.1.2) */
+	uint32_t pd;   /* handle */
+	uint32_t access;
+	uint8_t min_rnr_timer;
+	uint8_t max_dest_rd_atomic;
+	uint8_t psn_nak_sent; /* one NAK for each gap (IBA 9.7.5.1.3) */
+	uint8_t rq_is_shared; /* an SRQ: its own lock guards it */
+	seg_off rq;
+	seg_off recv_cq;
+	union ibv_gid sgid; /* packets must come to this address … */
+	union ibv_gid dgid; /* … from that one */
+};
+
+#endif

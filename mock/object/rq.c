@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "object/rq.h"
+
+#include <errno.h>
+#include "object/device.h"
+
+_Static_assert(sizeof(union rwqe_copy) >=
+		       sizeof(struct rwqe) + DEVICE_MAX_SGE * sizeof(struct ibv_sge),
+	       "a copy holds the longest list");
+
+static size_t ring_bytes(const struct rq_shared *sh)
+{
+	return (size_t)sh->size * sh->stride;
+}
+
+int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
+{
+	uint32_t size = 1;
+	int err = segment_alloc(sizeof(*rq->sh), &rq->off);
+
+	if (err)
+		return err;
+	while (size < depth)
+		size <<= 1;
+	rq->sh = segment_ptr(rq->off);
+	rq->sh->size = size;
+	rq->sh->stride = sizeof(struct rwqe) + max_sge * sizeof(struct ibv_sge);
+	rq->sh->max_sge = max_sge;
+	rq->sh->pd = pd;
+	host_lock_init(&rq->sh->lock);
+	err = segment_alloc(ring_bytes(rq->sh), &rq->sh->ring);
+	if (err) {
+		segment_free(rq->off, sizeof(*rq->sh));
+		return err;
+	}
+	pthread_mutex_init(&rq->lock, NULL);
+	rq->depth = depth;
+	rq->posted = 0;
+	atomic_store(&rq->completed, 0);
+	return 0;
+}
+
+void rq_destroy(struct rq *rq)
+{
+	segment_free(rq->sh->ring, ring_bytes(rq->sh));
+	segment_free(rq->off, sizeof(*rq->sh));
+	pthread_mutex_destroy(&rq->lock);
+}
+
+void rq_reset(struct rq *rq)
+{
+	pthread_mutex_lock(&rq->lock);
+	rq->posted = 0;
+	atomic_store(&rq->completed, 0);
+	rq->sh->consumed = rq->sh->posted_seen = 0;
+	atomic_store(&rq->sh->posted, 0);
+	pthread_mutex_unlock(&rq->lock);
+}
+
+static struct rwqe *rwqe_at(const struct rq_shared *sh, char *ring, uint32_t index)
+{
+	return (struct rwqe *)(ring + (size_t)(index & (sh->size - 1)) * sh->stride);
+}
+
+int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
+{
+	struct rwqe *wqe;
+
+	if (unlikely(wr->num_sge < 0 || (uint32_t)wr->num_sge > rq->sh->max_sge))
+		return -EINVAL;
+	if (unlikely(rq->posted - atomic_load_explicit(&rq->completed, memory_order_acquire) >=
+		     rq->depth))
+		return -ENOMEM;
+	wqe = rwqe_at(rq->sh, segment_ptr(rq->sh->ring), rq->posted);
+	wqe->wr_id = wr->wr_id;
+	wqe->num_sge = wr->num_sge;
+	for (int i = 0; i < wr->num_sge; i++)
+		wqe->sge[i] = wr->sg_list[i];
+	atomic_store_explicit(&rq->sh->posted, ++rq->posted, memory_order_release);
+	return 0;
+}
+
+const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq)
+{
+	if (unlikely(rq->posted_seen == rq->consumed)) {
+		rq->posted_seen = atomic_load_explicit(&rq->posted, memory_order_acquire);
+		if (rq->posted_seen == rq->consumed)
+			return NULL;
+	}
+	return rwqe_at(rq, peer_ptr(owner, rq->ring), rq->consumed);
+}

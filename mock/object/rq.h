@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Receive queues, of one QP or shared by many (SRQ): a ring of work requests in the owner's segment. The
+ * owner posts; whoever runs the responder consumes. The two share no lock: posting is never held up
+ * by a peer, nor a peer by a stopped owner.
+ */
+#ifndef MOCK_OBJECT_RQ_H
+#define MOCK_OBJECT_RQ_H
+
+#include <infiniband/verbs.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include "host/peer.h"
+
+struct rwqe {
+	uint64_t wr_id;
+	uint32_t num_sge;
+	uint32_t reserved;
+	struct ibv_sge sge[];
+};
+
+/* Room for any receive work request, to take one out of a shared queue. */
+union rwqe_copy {
+	struct rwqe wqe;
+	char room[sizeof(struct rwqe) + 30 * sizeof(struct ibv_sge)];
+};
+
+/* Shared. */
+struct rq_shared {
+	struct host_lock lock; /* of those who consume, when the queue is shared by QPs */
+	uint32_t consumed;     /* work requests taken; under that lock or the one QP's */
+	uint32_t posted_seen;
+	uint32_t size;	 /* of the ring: a power of two */
+	uint32_t stride; /* bytes from one work request to the next */
+	uint32_t pd;	 /* whose keys the work requests use */
+	uint32_t max_sge;
+	seg_off ring;
+	_Atomic uint32_t posted __attribute__((aligned(CACHE_LINE)));
+};
+
+/* The owner's side. */
+struct rq {
+	struct rq_shared *sh;
+	seg_off off;
+	pthread_mutex_t lock;
+	uint32_t depth;		    /* work requests that may be outstanding */
+	uint32_t posted;	    /* under lock */
+	_Atomic uint32_t completed; /* polled, so that their place is free again */
+};
+
+int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd);
+void rq_destroy(struct rq *rq);
+/* Empties it: no responder can consume meanwhile. */
+void rq_reset(struct rq *rq);
+
+/* Posts one; the caller holds rq->lock. -ENOMEM when full, -EINVAL for too many SGEs. */
+int rq_post(struct rq *rq, const struct ibv_recv_wr *wr);
+
+/*
+ * The next work request to consume, or NULL when none is posted. It stays in the ring until
+ * rq_consume(). The QP's responder lock or, for a shared queue, its lock is held.
+ */
+const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq);
+
+static inline void rq_consume(struct rq_shared *rq)
+{
+	rq->consumed++;
+}
+
+#endif

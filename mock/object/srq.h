@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared receive queues (IBA 10.2.9). */
+#ifndef MOCK_OBJECT_SRQ_H
+#define MOCK_OBJECT_SRQ_H
+
+#include <infiniband/verbs.h>
+#include "base/list.h"
+#include "object/rq.h"
+
+struct pd;
+
+struct srq {
+	struct ibv_srq ibv;
+	struct rq rq;
+	struct list pd_node;
+	struct list qps; /* struct qp.srq_node; under the PD's lock */
+	_Atomic uint32_t users;
+	uint32_t async_delivered; /* under the context's async_lock */
+	uint32_t limit;
+};
+
+static inline struct srq *to_srq(struct ibv_srq *srq)
+{
+	return container_of(srq, struct srq, ibv);
+}
+
+/* -EINVAL for a depth of 0 or beyond the device, -ENOMEM. */
+int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq **srq);
+/* -EBUSY while a QP uses it. */
+int srq_destroy(struct srq *srq);
+void srq_query(struct srq *srq, struct ibv_srq_attr *attr);
+
+#endif
