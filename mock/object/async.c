@@ -31,7 +31,7 @@ void async_close(struct context *context)
 {
 	struct list *at, *next;
 
-	list_for_each_safe(at, next, &context->async_events)
+	list_for_each_safe (at, next, &context->async_events)
 		free(list_entry(at, struct async_item, node));
 	close(context->vctx.context.async_fd);
 	pthread_mutex_destroy(&context->async_lock);
@@ -55,12 +55,12 @@ void async_raise(struct context *context, const struct ibv_async_event *event)
 	free(item);
 }
 
-/* Where the object counts the events that were read, and those acknowledged; NULL for the port's. */
+/* Where the object counts the events that were read, and those acknowledged; NULL for the
+ * port's. */
 static uint32_t *delivered_of(const struct ibv_async_event *event)
 {
 	switch (event->event_type) {
-	case IBV_EVENT_CQ_ERR:
-		return &to_cq(event->element.cq)->async_delivered;
+	case IBV_EVENT_CQ_ERR: return &to_cq(event->element.cq)->async_delivered;
 	case IBV_EVENT_QP_FATAL:
 	case IBV_EVENT_QP_REQ_ERR:
 	case IBV_EVENT_QP_ACCESS_ERR:
@@ -68,13 +68,11 @@ static uint32_t *delivered_of(const struct ibv_async_event *event)
 	case IBV_EVENT_SQ_DRAINED:
 	case IBV_EVENT_COMM_EST:
 	case IBV_EVENT_PATH_MIG:
-	case IBV_EVENT_PATH_MIG_ERR:
-		return &to_qp(event->element.qp)->async_delivered;
+	case IBV_EVENT_PATH_MIG_ERR: return &to_qp(event->element.qp)->async_delivered;
 	case IBV_EVENT_SRQ_ERR:
 	case IBV_EVENT_SRQ_LIMIT_REACHED:
 		return &to_srq(event->element.srq)->async_delivered;
-	default:
-		return NULL;
+	default: return NULL;
 	}
 }
 
@@ -89,7 +87,8 @@ int async_next(struct context *context, struct ibv_async_event *event)
 			return -errno;
 		pthread_mutex_lock(&context->async_lock);
 		if (!list_empty(&context->async_events)) {
-			item = list_entry(context->async_events.next, struct async_item, node);
+			item = list_entry(context->async_events.next, struct async_item,
+			                  node);
 			list_del(&item->node);
 			delivered = delivered_of(&item->event);
 			if (delivered)
@@ -136,7 +135,7 @@ static void drop_unread(struct context *context, const uint32_t *delivered)
 	struct list *at, *next;
 
 	pthread_mutex_lock(&context->async_lock);
-	list_for_each_safe(at, next, &context->async_events) {
+	list_for_each_safe (at, next, &context->async_events) {
 		struct async_item *item = list_entry(at, struct async_item, node);
 
 		if (delivered_of(&item->event) != delivered)
@@ -147,8 +146,9 @@ static void drop_unread(struct context *context, const uint32_t *delivered)
 	pthread_mutex_unlock(&context->async_lock);
 }
 
-static void forget(struct context *context, const uint32_t *delivered, pthread_mutex_t *mutex,
-		   pthread_cond_t *cond, const uint32_t *completed)
+static void forget(struct context *context, const uint32_t *delivered,
+                   pthread_mutex_t *mutex, pthread_cond_t *cond,
+                   const uint32_t *completed)
 {
 	drop_unread(context, delivered);
 	pthread_mutex_lock(mutex);

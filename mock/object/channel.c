@@ -51,7 +51,8 @@ void channel_notify(const struct peer *owner, seg_off channel, seg_off cq)
 	if (!added->events++) {
 		added->next_pending = 0;
 		if (sh->first)
-			((struct cq_shared *)peer_ptr(owner, sh->last))->next_pending = cq;
+			((struct cq_shared *)peer_ptr(owner, sh->last))->next_pending =
+			        cq;
 		else
 			sh->first = cq;
 		sh->last = cq;
@@ -99,7 +100,8 @@ int channel_next(struct channel *channel, uint32_t *cq)
 			return err;
 	}
 	if (last) {
-		/* Rings are taken back when the queue has run empty; one for what came since. */
+		/* Rings are taken back when the queue has run empty; one for what came
+		 * since. */
 		bell_silence(channel->ibv.fd);
 		if (is_pending(channel->sh))
 			bell_ring(channel->sh->bell);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Completion channels. Which CQs have events is a queue in the owner's segment, where a peer's
- * requester puts them; the descriptor is a bell that rings while the queue is not empty.
+ * Completion channels. Which CQs have events is a queue in the owner's segment, where a
+ * peer's requester puts them; the descriptor is a bell that rings while the queue is not
+ * empty.
  */
 #ifndef MOCK_OBJECT_CHANNEL_H
 #define MOCK_OBJECT_CHANNEL_H
@@ -36,7 +37,8 @@ int channel_destroy(struct channel *channel);
 void channel_notify(const struct peer *owner, seg_off channel, seg_off cq);
 
 /*
- * The next event: *cq is the handle of its CQ. Waits as the descriptor's flags say: -EAGAIN, -EINTR.
+ * The next event: *cq is the handle of its CQ. Waits as the descriptor's flags say:
+ * -EAGAIN, -EINTR.
  */
 int channel_next(struct channel *channel, uint32_t *cq);
 

@@ -13,7 +13,7 @@ static struct handle_table cqs = HANDLE_TABLE_INIT;
 
 _Static_assert(sizeof(struct cqe) == 2 * CACHE_LINE, "a completion is two cache lines");
 _Static_assert(offsetof(struct cqe, inline_data) + 8 <= CACHE_LINE,
-	       "eight bytes of payload travel in the first");
+               "eight bytes of payload travel in the first");
 
 static uint32_t ring_size(unsigned int entries)
 {
@@ -55,7 +55,7 @@ static void cq_unshare(struct cq *cq)
 }
 
 int cq_create(struct ibv_context *context, unsigned int entries, void *cq_context,
-	      struct channel *channel, struct cq **cq)
+              struct channel *channel, struct cq **cq)
 {
 	struct ibv_cq *base;
 	struct cq *made;
@@ -121,9 +121,15 @@ int cq_destroy(struct cq *cq)
 	return 0;
 }
 
-struct cq *cq_of_handle(uint32_t handle)
+struct ibv_cq *cq_event_taken(uint32_t handle)
 {
-	return handle_get(&cqs, handle);
+	struct cq *cq = handle_get(&cqs, handle);
+	struct ibv_cq *base = cq_base(cq);
+
+	pthread_mutex_lock(&base->mutex);
+	cq->events_delivered++;
+	pthread_mutex_unlock(&base->mutex);
+	return base;
 }
 
 /* A producer died after an entry was whole and before it was counted: count it. */
@@ -143,11 +149,13 @@ static bool cq_has_room(struct cq_shared *sh)
 	return sh->tail - sh->head_seen < sh->size;
 }
 
-static void cq_wake(const struct peer *owner, struct cq_shared *sh, seg_off cq, bool solicited)
+static void cq_wake(const struct peer *owner, struct cq_shared *sh, seg_off cq,
+                    bool solicited)
 {
 	uint32_t armed;
 
-	atomic_thread_fence(memory_order_seq_cst); /* the entry before the look: cq_arm() */
+	atomic_thread_fence(
+	        memory_order_seq_cst); /* the entry before the look: cq_arm() */
 	armed = atomic_load_explicit(&sh->armed, memory_order_relaxed);
 	if (likely(armed == CQ_NOT_ARMED) || (armed == CQ_ARMED_SOLICITED && !solicited))
 		return;
@@ -155,7 +163,8 @@ static void cq_wake(const struct peer *owner, struct cq_shared *sh, seg_off cq, 
 		channel_notify(owner, sh->channel, cq);
 }
 
-int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry, const void *data)
+int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry,
+            const void *data)
 {
 	struct cq_shared *sh = peer_ptr(owner, cq);
 	struct cqe *ring = peer_ptr(owner, sh->ring), *to;
@@ -177,22 +186,27 @@ int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry, const
 	host_unlock(&sh->lock);
 	if (sh->channel)
 		cq_wake(owner, sh, cq,
-			(entry->flags & CQE_SOLICITED) || entry->status != IBV_WC_SUCCESS);
+		        (entry->flags & CQE_SOLICITED) ||
+		                entry->status != IBV_WC_SUCCESS);
 	return 0;
 }
 
 int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 {
 	unsigned int got = 0;
+	uint32_t head;
 
 	pthread_mutex_lock(&cq->lock);
 	while (got < count && !cq_is_empty(cq)) {
-		struct cqe *entry = &cq->ring[cq->head & (cq->sh->size - 1)];
+		struct cqe *entry;
+
+		head = atomic_load_explicit(&cq->head, memory_order_relaxed);
+		entry = &cq->ring[head & (cq->sh->size - 1)];
 
 		if (!(entry->flags & CQE_DEAD))
 			each(entry, arg, got++);
-		cq->head++;
-		atomic_store_explicit(&cq->sh->head, cq->head, memory_order_release);
+		atomic_store_explicit(&cq->head, head + 1, memory_order_relaxed);
+		atomic_store_explicit(&cq->sh->head, head + 1, memory_order_release);
 	}
 	pthread_mutex_unlock(&cq->lock);
 	return got;
@@ -203,11 +217,13 @@ void cq_arm(struct cq *cq, bool solicited_only)
 	uint32_t wanted = solicited_only ? CQ_ARMED_SOLICITED : CQ_ARMED_ANY;
 	uint32_t armed = atomic_load(&cq->sh->armed);
 
-	/* Asking for solicited events does not take back having asked for all (IBA 11.4.2.2). */
+	/* Asking for solicited events does not take back having asked for all
+	 * (IBA 11.4.2.2). */
 	while (armed < wanted &&
 	       !atomic_compare_exchange_weak(&cq->sh->armed, &armed, wanted))
 		;
-	atomic_thread_fence(memory_order_seq_cst); /* before the caller looks again: cq_wake() */
+	atomic_thread_fence(
+	        memory_order_seq_cst); /* before the caller looks again: cq_wake() */
 }
 
 void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)

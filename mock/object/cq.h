@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Completion queues: a ring in the owner's segment. Requesters of any process put entries in, under
- * the producers' lock; only the owner takes them out, so polling shares no lock with a peer.
+ * Completion queues: a ring in the owner's segment. Requesters of any process put entries
+ * in, under the producers' lock; only the owner takes them out, so polling shares no lock
+ * with a peer.
  */
 #ifndef MOCK_OBJECT_CQ_H
 #define MOCK_OBJECT_CQ_H
@@ -16,13 +17,14 @@
 
 #define CQE_INLINE_MAX 64
 
-/* What a completion is put in and taken out as; the first cache line carries 8 bytes of payload. */
+/* What a completion is put in and taken out as; the first cache line carries 8 bytes of
+ * payload. */
 struct cqe {
 	_Atomic uint32_t turn; /* index + 1 of the entry that is whole here */
-	uint8_t status;	       /* enum ibv_wc_status */
-	uint8_t opcode;	       /* enum ibv_wc_opcode, as far as it fits: see CQE_RECV */
+	uint8_t status;        /* enum ibv_wc_status */
+	uint8_t opcode;        /* enum ibv_wc_opcode, as far as it fits: see CQE_RECV */
 	uint8_t wc_flags;      /* enum ibv_wc_flags */
-	uint8_t flags;	       /* enum cqe_flags */
+	uint8_t flags;         /* enum cqe_flags */
 	uint64_t wr_id;
 	uint32_t byte_len;
 	uint32_t imm; /* as on the wire: big endian */
@@ -38,10 +40,10 @@ struct cqe {
 };
 
 enum cqe_flags {
-	CQE_RECV = 1 << 0,	/* a receive completion: opcode gets IBV_WC_RECV added */
-	CQE_INLINE = 1 << 1,	/* byte_len bytes of inline_data wait to be placed */
+	CQE_RECV = 1 << 0,      /* a receive completion: opcode gets IBV_WC_RECV added */
+	CQE_INLINE = 1 << 1,    /* byte_len bytes of inline_data wait to be placed */
 	CQE_SOLICITED = 1 << 2, /* wakes who asked for solicited events only */
-	CQE_DEAD = 1 << 3,	/* of a QP that is gone: skipped */
+	CQE_DEAD = 1 << 3,      /* of a QP that is gone: skipped */
 };
 
 enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
@@ -49,9 +51,9 @@ enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
 /* Shared. */
 struct cq_shared {
 	struct host_lock lock; /* producers' */
-	uint32_t tail;	       /* entries put in, modulo 2^32; under lock */
+	uint32_t tail;         /* entries put in, modulo 2^32; under lock */
 	uint32_t head_seen;    /* what producers last saw of head; under lock */
-	uint32_t size;	       /* entries of the ring, a power of two */
+	uint32_t size;         /* entries of the ring, a power of two */
 	uint32_t handle;       /* owner's struct cq */
 	seg_off ring;
 	seg_off channel;
@@ -59,7 +61,8 @@ struct cq_shared {
 	_Atomic uint32_t armed __attribute__((aligned(CACHE_LINE))); /* enum cq_armed */
 	seg_off next_pending; /* under the channel's lock, as events */
 	uint32_t events;
-	_Atomic uint32_t head __attribute__((aligned(CACHE_LINE))); /* entries taken out */
+	_Atomic uint32_t head
+	        __attribute__((aligned(CACHE_LINE))); /* entries taken out */
 };
 
 struct cq {
@@ -67,9 +70,9 @@ struct cq {
 	struct cq_shared *sh;
 	struct cqe *ring;
 	seg_off off;
-	pthread_mutex_t lock; /* of those who poll */
-	uint32_t head;
-	_Atomic uint32_t users; /* QPs that complete to it */
+	pthread_mutex_t lock;      /* of those who poll */
+	_Atomic uint32_t head;     /* changed under lock */
+	_Atomic uint32_t users;    /* QPs that complete to it */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */
 	uint32_t async_delivered;  /* under the context's async_lock */
 };
@@ -85,28 +88,30 @@ static inline struct cq *to_cq(struct ibv_cq *cq)
 }
 
 int cq_create(struct ibv_context *context, unsigned int entries, void *cq_context,
-	      struct channel *channel, struct cq **cq);
+              struct channel *channel, struct cq **cq);
 /* -EBUSY while a QP uses it. Waits until its events are acknowledged. */
 int cq_destroy(struct cq *cq);
-struct cq *cq_of_handle(uint32_t handle);
+/* The CQ of an event that was just taken: counted until it is acknowledged. */
+struct ibv_cq *cq_event_taken(uint32_t handle);
 
 /*
- * Puts a completion into a CQ of that process, and wakes the owner if it asked for it. Any process,
- * any thread. -EOVERFLOW when the ring is full: the entry is lost and the CQ in error (IBA C11-39).
- * data is the payload when the entry says CQE_INLINE.
+ * Puts a completion into a CQ of that process, and wakes the owner if it asked for it.
+ * Any process, any thread. -EOVERFLOW when the ring is full: the entry is lost and the CQ
+ * in error (IBA C11-39). data is the payload when the entry says CQE_INLINE.
  */
-int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry, const void *data);
+int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry,
+            const void *data);
 
 /*
- * Takes out up to count entries; each() turns one into a work completion in the caller's form.
- * Returns how many. The owner's threads.
+ * Takes out up to count entries; each() turns one into a work completion in the caller's
+ * form. Returns how many. The owner's threads.
  */
 typedef void cq_each(const struct cqe *entry, void *arg, unsigned int index);
 int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg);
 
 static inline bool cq_is_empty(const struct cq *cq)
 {
-	uint32_t head = cq->head;
+	uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed);
 	const struct cqe *next = &cq->ring[head & (cq->sh->size - 1)];
 
 	return atomic_load_explicit(&next->turn, memory_order_acquire) != head + 1;

@@ -87,7 +87,7 @@ void device_query(struct ibv_device_attr *attr)
 		.max_qp = DEVICE_MAX_QP,
 		.max_qp_wr = DEVICE_MAX_QP_WR,
 		.device_cap_flags = IBV_DEVICE_CURR_QP_STATE_MOD |
-				    IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN,
+		                    IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN,
 		.max_sge = DEVICE_MAX_SGE,
 		.max_sge_rd = DEVICE_MAX_SGE,
 		.max_cq = DEVICE_MAX_CQ,
@@ -117,7 +117,8 @@ void device_query_port(struct ibv_port_attr *attr)
 	attr->max_msg_sz = DEVICE_MAX_MSG;
 	attr->pkey_tbl_len = 1;
 	attr->active_width = 1; /* 1X */
-	attr->active_speed = 1; /* 2.5 Gb/s, the least that can be said: there is no wire */
-	attr->phys_state = 5;	/* LinkUp, IBA 14.2.5.6 */
+	attr->active_speed =
+	        1;            /* 2.5 Gb/s, the least that can be said: there is no wire */
+	attr->phys_state = 5; /* LinkUp, IBA 14.2.5.6 */
 	attr->link_layer = IBV_LINK_LAYER_ETHERNET;
 }

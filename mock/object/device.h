@@ -15,7 +15,8 @@ enum {
 	DEVICE_MAX_INLINE = 1024,
 	DEVICE_MAX_CQ = 1 << 20,
 	DEVICE_MAX_CQE = 1 << 22,
-	DEVICE_MAX_MR = (1 << 24) - (1 << 16), /* keys stay hard to guess when all are used */
+	DEVICE_MAX_MR =
+	        (1 << 24) - (1 << 16), /* keys stay hard to guess when all are used */
 	DEVICE_MAX_PD = 1 << 20,
 	DEVICE_MAX_SRQ = 1 << 20,
 	DEVICE_MAX_SRQ_WR = 1 << 15,
@@ -27,8 +28,8 @@ enum {
 struct device {
 	struct ibv_device ibv;
 	/*
-	 * Probes for one vendor's device (mlx5dv_is_supported() and its like) read what their own
-	 * libraries keep behind the public struct: they find zeros.
+	 * Probes for one vendor's device (mlx5dv_is_supported() and its like) read what
+	 * their own libraries keep behind the public struct: they find zeros.
 	 */
 	char behind[512];
 };
@@ -36,7 +37,7 @@ struct device {
 struct context {
 	struct verbs_context vctx; /* its last member is the public struct ibv_context */
 	pthread_mutex_t lock;
-	struct list qps; /* under lock */
+	struct list qps;          /* under lock */
 	struct list async_events; /* under async_lock */
 	pthread_mutex_t async_lock;
 	pthread_cond_t async_acked;
@@ -51,8 +52,8 @@ static inline struct context *to_context(struct ibv_context *context)
 struct device *device_mock0(void);
 
 /*
- * Opens a context: joins the host, makes the asynchronous event descriptor. The caller fills
- * in the operation tables. 0 or -errno.
+ * Opens a context: joins the host, makes the asynchronous event descriptor. The caller
+ * fills in the operation tables. 0 or -errno.
  */
 int context_open(struct device *device, struct context **context);
 /* All objects of the context are gone by now. */

@@ -65,8 +65,8 @@ void gid_to_sockaddr(const union ibv_gid *gid, struct sockaddr_storage *addr)
 }
 
 /*
- * The order that Soft-RoCE users know: an interface's link-local address, then IPv4, then other IPv6;
- * loopback after all real interfaces.
+ * The order that Soft-RoCE users know: an interface's link-local address, then IPv4, then
+ * other IPv6; loopback after all real interfaces.
  */
 static unsigned int gid_rank(const struct ifaddrs *ifa, const struct gid_entry *entry)
 {
@@ -108,7 +108,7 @@ static unsigned int collect(const struct ifaddrs *list, struct candidate *found)
 }
 
 static bool is_among(const struct gid_entry *entry, const struct candidate *found,
-		     unsigned int count)
+                     unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
 		if (gid_equal(&entry->gid, &found[i].entry.gid))
@@ -218,7 +218,8 @@ bool gid_is_local(const union ibv_gid *gid)
 
 enum ibv_mtu gid_active_mtu(void)
 {
-	/* RoCE v2 adds at most 40 + 8 + 12 + 28 + 4 bytes of headers and ICRC to the payload. */
+	/* RoCE v2 adds at most 40 + 8 + 12 + 28 + 4 bytes of headers and ICRC to the
+	 * payload. */
 	enum { ROCE_OVERHEAD = 92 };
 	unsigned int mtu;
 	enum ibv_mtu best = IBV_MTU_4096;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The port's GID table: one RoCE v2 entry for each IPv4 (mapped) and IPv6 address of the network
- * namespace, loopback included (IBA annex A17). An entry keeps its index while its address stays.
+ * The port's GID table: one RoCE v2 entry for each IPv4 (mapped) and IPv6 address of the
+ * network namespace, loopback included (IBA annex A17). An entry keeps its index while
+ * its address stays.
  */
 #ifndef MOCK_OBJECT_GID_H
 #define MOCK_OBJECT_GID_H

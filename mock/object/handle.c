@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A free entry holds the next free handle, shifted left and tagged so that no pointer equals it. */
+/* A free entry holds the next free handle, shifted left and tagged so that no pointer
+ * equals it. */
 static void *free_link(uint32_t next)
 {
 	return (void *)(((uintptr_t)next << 1) | 1);
@@ -13,7 +14,7 @@ static void *free_link(uint32_t next)
 static void **entry(struct handle_table *table, uint32_t handle)
 {
 	void **chunk = atomic_load_explicit(&table->chunk[handle >> HANDLE_CHUNK_BITS],
-					    memory_order_relaxed);
+	                                    memory_order_relaxed);
 
 	return &chunk[handle & (HANDLE_CHUNK - 1)];
 }

@@ -10,8 +10,9 @@
 enum { TABLE_BITS_MIN = 6, TABLE_BITS_MAX = 25, ENTRIES_PER_CHUNK = 64, INDEX_BITS = 24 };
 
 /*
- * Open addressing. Indexes are drawn at random, so they are their own hash. A slot is the index above the
- * entry's offset in units of 64 bytes; 0 was never used since the last growth, 1 was given up.
+ * Open addressing. Indexes are drawn at random, so they are their own hash. A slot is the
+ * index above the entry's offset in units of 64 bytes; 0 was never used since the last
+ * growth, 1 was given up.
  */
 #define SLOT_EMPTY   UINT64_C(0)
 #define SLOT_DELETED UINT64_C(1)
@@ -60,7 +61,7 @@ static struct mr_entry *entry_find(const struct peer *owner, uint32_t key)
 	mask = (1u << table->bits) - 1;
 	for (uint32_t i = 0; i <= mask; i++) {
 		uint64_t slot = atomic_load_explicit(&table->slot[(index + i) & mask],
-						     memory_order_acquire);
+		                                     memory_order_acquire);
 
 		if (slot == SLOT_EMPTY)
 			return NULL;
@@ -71,7 +72,8 @@ static struct mr_entry *entry_find(const struct peer *owner, uint32_t key)
 }
 
 const struct mr_entry *mr_check(const struct peer *owner, uint32_t key, uint32_t pd,
-				uint32_t access, uint64_t addr, uint64_t length, uint64_t *va)
+                                uint32_t access, uint64_t addr, uint64_t length,
+                                uint64_t *va)
 {
 	const struct mr_entry *entry = entry_find(owner, key);
 	uint64_t offset;
@@ -90,24 +92,26 @@ static void table_put(struct mr_table *table, uint32_t index, seg_off entry)
 {
 	uint32_t mask = (1u << table->bits) - 1, at = index & mask;
 
-	while (atomic_load_explicit(&table->slot[at], memory_order_relaxed) > SLOT_DELETED)
+	while (atomic_load_explicit(&table->slot[at], memory_order_relaxed) >
+	       SLOT_DELETED)
 		at = (at + 1) & mask;
 	if (atomic_load_explicit(&table->slot[at], memory_order_relaxed) == SLOT_EMPTY)
 		mrs.used++;
 	atomic_store_explicit(&table->slot[at], slot_value(index, entry),
-			      memory_order_release);
+	                      memory_order_release);
 }
 
 /*
- * A new table takes over; the old one stays where it is, since a peer may be reading it. As each is twice
- * the last, all old ones together are no larger than the one in use.
+ * A new table takes over; the old one stays where it is, since a peer may be reading it.
+ * As each is twice the last, all old ones together are no larger than the one in use.
  */
 static int table_grow(uint32_t bits)
 {
 	struct segment_head *head = segment_head();
 	seg_off old = atomic_load(&head->mr_table), made;
 	struct mr_table *from = old ? segment_ptr(old) : NULL, *to;
-	int err = bits > TABLE_BITS_MAX ? -ENOMEM : segment_alloc(table_size(bits), &made);
+	int err =
+	        bits > TABLE_BITS_MAX ? -ENOMEM : segment_alloc(table_size(bits), &made);
 
 	if (err)
 		return err;
@@ -159,14 +163,16 @@ static int entry_alloc(seg_off *off)
 {
 	if (!mrs.free_entries) {
 		seg_off chunk;
-		int err = segment_alloc(ENTRIES_PER_CHUNK * sizeof(struct mr_entry), &chunk);
+		int err = segment_alloc(ENTRIES_PER_CHUNK * sizeof(struct mr_entry),
+		                        &chunk);
 
 		if (err)
 			return err;
 		for (unsigned int i = 0; i < ENTRIES_PER_CHUNK; i++) {
 			seg_off each = chunk + i * sizeof(struct mr_entry);
 
-			((struct mr_entry *)segment_ptr(each))->next_free = mrs.free_entries;
+			((struct mr_entry *)segment_ptr(each))->next_free =
+			        mrs.free_entries;
 			mrs.free_entries = each;
 		}
 	}
@@ -191,7 +197,8 @@ static uint32_t key_draw(void)
 	return key;
 }
 
-/* After a fork, or when the last user left and another came, the segment is another one. */
+/* After a fork, or when the last user left and another came, the segment is another one.
+ */
 static void mrs_follow_segment(void)
 {
 	uint64_t generation = peer_self()->generation;
@@ -203,8 +210,8 @@ static void mrs_follow_segment(void)
 	mrs.free_entries = 0;
 }
 
-static int entry_insert(const struct mr *mr, uint64_t iova, unsigned int access, seg_off *off,
-			uint32_t *key)
+static int entry_insert(const struct mr *mr, uint64_t iova, unsigned int access,
+                        seg_off *off, uint32_t *key)
 {
 	struct mr_entry *entry;
 	int err;
@@ -233,10 +240,10 @@ static int entry_insert(const struct mr *mr, uint64_t iova, unsigned int access,
 static int access_check(unsigned int access)
 {
 	const unsigned int known = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-				   IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
-				   IBV_ACCESS_MW_BIND | IBV_ACCESS_ZERO_BASED |
-				   IBV_ACCESS_ON_DEMAND | IBV_ACCESS_HUGETLB |
-				   IBV_ACCESS_OPTIONAL_RANGE;
+	                           IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
+	                           IBV_ACCESS_MW_BIND | IBV_ACCESS_ZERO_BASED |
+	                           IBV_ACCESS_ON_DEMAND | IBV_ACCESS_HUGETLB |
+	                           IBV_ACCESS_OPTIONAL_RANGE;
 
 	if (access & ~known)
 		return -EINVAL;
@@ -248,8 +255,8 @@ static int access_check(unsigned int access)
 	return 0;
 }
 
-int mr_register(struct pd *pd, void *addr, size_t length, uint64_t iova, unsigned int access,
-		struct mr **mr)
+int mr_register(struct pd *pd, void *addr, size_t length, uint64_t iova,
+                unsigned int access, struct mr **mr)
 {
 	struct mr *made;
 	int err = access_check(access);

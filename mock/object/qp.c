@@ -122,7 +122,8 @@ static int init_attr_check(struct ibv_pd *pd, const struct ibv_qp_init_attr *att
 	return 0;
 }
 
-static int qp_queues_create(struct qp *qp, const struct ibv_qp_init_attr *attr, uint32_t pd)
+static int qp_queues_create(struct qp *qp, const struct ibv_qp_init_attr *attr,
+                            uint32_t pd)
 {
 	int err = sq_create(&qp->sq, &attr->cap);
 
@@ -141,7 +142,8 @@ static void qp_queues_destroy(struct qp *qp)
 	sq_destroy(&qp->sq);
 }
 
-static void base_init(struct qp *qp, struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
+static void base_init(struct qp *qp, struct ibv_pd *pd,
+                      const struct ibv_qp_init_attr *attr)
 {
 	struct ibv_qp *base = qp_base(qp);
 
@@ -228,8 +230,8 @@ static void shared_init(struct qp *qp)
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
 }
 
-int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, void (*retry)(struct timer *),
-	      struct qp **qp)
+int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr,
+              void (*retry)(struct timer *), struct qp **qp)
 {
 	struct qp *made;
 	int err = init_attr_check(pd, attr);
@@ -323,7 +325,8 @@ void qp_completion_taken(const struct cqe *entry)
 	if (entry->flags & CQE_RECV)
 		atomic_fetch_add_explicit(&qp_rq(qp)->completed, 1, memory_order_release);
 	else
-		atomic_store_explicit(&qp->sq.completed, entry->wqe, memory_order_release);
+		atomic_store_explicit(&qp->sq.completed, entry->wqe,
+		                      memory_order_release);
 }
 
 static void forget_one(const struct cqe *entry, void *arg, unsigned int index)

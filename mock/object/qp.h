@@ -19,7 +19,7 @@
 struct wqe {
 	uint64_t wr_id;
 	uint8_t opcode; /* enum ibv_wr_opcode */
-	uint8_t flags;	/* enum ibv_send_flags */
+	uint8_t flags;  /* enum ibv_send_flags */
 	uint16_t num_sge;
 	uint32_t imm; /* as on the wire: big endian */
 	uint64_t remote_addr;
@@ -27,7 +27,7 @@ struct wqe {
 	uint64_t swap;
 	uint32_t rkey;
 	uint32_t psn;
-	uint64_t length;      /* of the payload; beyond DEVICE_MAX_MSG it ends in an error */
+	uint64_t length; /* of the payload; beyond DEVICE_MAX_MSG it ends in an error */
 	struct ibv_sge sge[]; /* or the payload itself, with IBV_SEND_INLINE */
 };
 
@@ -39,13 +39,17 @@ struct sq {
 	uint32_t depth;
 	uint32_t max_sge;
 	uint32_t max_inline;
-	uint32_t posted;	    /* WQEs put in, modulo 2^32 */
-	uint32_t next;		    /* the WQE to work on next */
-	_Atomic uint32_t completed; /* WQEs whose completion was polled: their place is free */
-	uint32_t psn;		    /* of the next new packet */
-	bool waiting;		    /* for the retry timer; nothing is sent meanwhile */
-	unsigned int retries;	    /* left, of retry_cnt */
-	unsigned int rnr_retries;   /* left, of rnr_retry */
+	uint32_t posted; /* WQEs put in, modulo 2^32 */
+	uint32_t next;   /* the WQE to work on next */
+	_Atomic uint32_t
+	        completed;    /* WQEs whose completion was polled: their place is free */
+	uint32_t psn;         /* of the next new packet */
+	bool started;         /* the WQE at next has a PSN: it was sent before */
+	bool waiting;         /* for the retry timer; nothing is sent meanwhile */
+	bool waiting_lost;    /* … because no answer came */
+	uint64_t wait_until;  /* now_ns() clock */
+	unsigned int retries; /* left, of retry_cnt */
+	unsigned int rnr_retries; /* left, of rnr_retry */
 };
 
 struct wr_builder { /* between ibv_wr_start() and ibv_wr_complete() */
@@ -67,9 +71,10 @@ struct qp {
 	struct ibv_qp_attr attr; /* as set so far; under sq.lock */
 	struct ibv_qp_cap cap;
 	bool sq_sig_all;
+	bool drain_notify; /* SQ_DRAINED is due */
 	/* How packets reach the peer: chosen when the address vector is set. */
 	const struct link_ops *link;
-	struct peer *peer;	  /* local link: the owner of dest_qp_num, once found */
+	struct peer *peer;        /* local link: the owner of dest_qp_num, once found */
 	struct qp_shared *remote; /* there */
 	struct list context_node, pd_node, srq_node;
 	_Atomic uint32_t holds;
@@ -100,16 +105,17 @@ static inline struct wqe *sq_at(const struct sq *sq, uint32_t index)
 struct rq *qp_rq(struct qp *qp);
 
 /*
- * A QP in RESET, with an unpredictable number. -EINVAL for a capability beyond the device's or objects of
- * another context, -EOPNOTSUPP for a type that the device has not, -ENOMEM. attr->cap is set to
- * what was given.
+ * A QP in RESET, with an unpredictable number. -EINVAL for a capability beyond the
+ * device's or objects of another context, -EOPNOTSUPP for a type that the device has not,
+ * -ENOMEM. attr->cap is set to what was given.
  */
-int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, void (*retry)(struct timer *),
-	      struct qp **qp);
+int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr,
+              void (*retry)(struct timer *), struct qp **qp);
 /* Nothing runs on the QP any more: its state is RESET, and its timer cancelled. */
 void qp_destroy(struct qp *qp);
 
-/* The QP of a handle of this process, if its number is still that one; qp_release() it. */
+/* The QP of a handle of this process, if its number is still that one; qp_release() it.
+ */
 struct qp *qp_hold(uint32_t handle, uint32_t qpn);
 void qp_release(struct qp *qp);
 /* For the completions that are polled: the handle is known to be live. */

@@ -78,20 +78,20 @@ static bool av_is_valid(const struct ibv_ah_attr *av)
 static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 {
 	const unsigned int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
-				    IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
-				    IBV_ACCESS_MW_BIND | IBV_ACCESS_RELAXED_ORDERING;
+	                            IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
+	                            IBV_ACCESS_MW_BIND | IBV_ACCESS_RELAXED_ORDERING;
 
 	return !((mask & IBV_QP_PORT) && attr->port_num != DEVICE_PORT) &&
 	       !((mask & IBV_QP_PKEY_INDEX) && attr->pkey_index != 0) &&
 	       !((mask & IBV_QP_ACCESS_FLAGS) && (attr->qp_access_flags & ~access)) &&
 	       !((mask & IBV_QP_AV) && !av_is_valid(&attr->ah_attr)) &&
 	       !((mask & IBV_QP_PATH_MTU) &&
-		 (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > gid_active_mtu())) &&
+	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > gid_active_mtu())) &&
 	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&
 	       !((mask & IBV_QP_MAX_QP_RD_ATOMIC) &&
-		 attr->max_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
+	         attr->max_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
 	       !((mask & IBV_QP_MAX_DEST_RD_ATOMIC) &&
-		 attr->max_dest_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
+	         attr->max_dest_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
 	       !((mask & IBV_QP_MIN_RNR_TIMER) && attr->min_rnr_timer > 31) &&
 	       !((mask & IBV_QP_TIMEOUT) && attr->timeout > 31) &&
 	       !((mask & IBV_QP_RETRY_CNT) && attr->retry_cnt > 7) &&
@@ -100,7 +100,7 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 }
 
 int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
-		  enum ibv_qp_state *next)
+                  enum ibv_qp_state *next)
 {
 	enum ibv_qp_state from = qp_state(qp), to = from;
 	const struct transition *transition;
@@ -125,10 +125,10 @@ int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 	return 0;
 }
 
-#define COPY(bit, member)                                                                \
-	do {                                                                             \
-		if (mask & (bit))                                                        \
-			to->member = attr->member;                                       \
+#define COPY(bit, member)                          \
+	do {                                       \
+		if (mask & (bit))                  \
+			to->member = attr->member; \
 	} while (0)
 
 void qp_attr_apply(struct qp *qp, const struct ibv_qp_attr *attr, int mask)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a responder needs of a QP, in its owner's segment. Whoever runs the responder holds the lock: the
- * peer's requester for the local link, the owner for packets from the network.
+ * What a responder needs of a QP, in its owner's segment. Whoever runs the responder
+ * holds the lock: the peer's requester for the local link, the owner for packets from the
+ * network.
  *
- * The memory is only ever used for this struct, and stays: a requester that comes late finds another
- * QP number in it, or none.
+ * The memory is only ever used for this struct, and stays: a requester that comes late
+ * finds another QP number in it, or none.
  */
 #ifndef MOCK_OBJECT_QP_SHARED_H
 #define MOCK_OBJECT_QP_SHARED_H
@@ -16,7 +17,8 @@
 #include "host/segment.h"
 
 struct qp_shared {
-	/* All of the process's, from segment_head.qp_list: what is cleaned up after it dies. */
+	/* All of the process's, from segment_head.qp_list: what is cleaned up after it
+	 * dies. */
 	seg_off next;
 	_Atomic uint32_t qpn; /* 0: unused */
 	uint32_t handle;      /* of the owner's struct qp */
@@ -24,8 +26,9 @@ struct qp_shared {
 	struct host_lock lock;
 	_Atomic uint32_t state; /* enum ibv_qp_state; changed under lock */
 	uint32_t dest_qpn;
-	uint32_t epsn; /* the PSN expected next (IBA 9.7.1.2) */
-	uint32_t pd;   /* handle */
+	uint32_t epsn;     /* the PSN expected next (IBA 9.7.1.2) */
+	uint32_t received; /* requests since RTR, up to half the PSN space */
+	uint32_t pd;       /* handle */
 	uint32_t access;
 	uint8_t min_rnr_timer;
 	uint8_t max_dest_rd_atomic;

@@ -5,8 +5,8 @@
 #include "object/device.h"
 
 _Static_assert(sizeof(union rwqe_copy) >=
-		       sizeof(struct rwqe) + DEVICE_MAX_SGE * sizeof(struct ibv_sge),
-	       "a copy holds the longest list");
+                       sizeof(struct rwqe) + DEVICE_MAX_SGE * sizeof(struct ibv_sge),
+               "a copy holds the longest list");
 
 static size_t ring_bytes(const struct rq_shared *sh)
 {
@@ -68,8 +68,9 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
 
 	if (unlikely(wr->num_sge < 0 || (uint32_t)wr->num_sge > rq->sh->max_sge))
 		return -EINVAL;
-	if (unlikely(rq->posted - atomic_load_explicit(&rq->completed, memory_order_acquire) >=
-		     rq->depth))
+	if (unlikely(rq->posted -
+	                     atomic_load_explicit(&rq->completed, memory_order_acquire) >=
+	             rq->depth))
 		return -ENOMEM;
 	wqe = rwqe_at(rq->sh, segment_ptr(rq->sh->ring), rq->posted);
 	wqe->wr_id = wr->wr_id;

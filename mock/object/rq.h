@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Receive queues, of one QP or shared by many (SRQ): a ring of work requests in the owner's segment. The
- * owner posts; whoever runs the responder consumes. The two share no lock: posting is never held up
- * by a peer, nor a peer by a stopped owner.
+ * Receive queues, of one QP or shared by many (SRQ): a ring of work requests in the
+ * owner's segment. The owner posts; whoever runs the responder consumes. The two share no
+ * lock: posting is never held up by a peer, nor a peer by a stopped owner.
  */
 #ifndef MOCK_OBJECT_RQ_H
 #define MOCK_OBJECT_RQ_H
@@ -31,9 +31,9 @@ struct rq_shared {
 	struct host_lock lock; /* of those who consume, when the queue is shared by QPs */
 	uint32_t consumed;     /* work requests taken; under that lock or the one QP's */
 	uint32_t posted_seen;
-	uint32_t size;	 /* of the ring: a power of two */
+	uint32_t size;   /* of the ring: a power of two */
 	uint32_t stride; /* bytes from one work request to the next */
-	uint32_t pd;	 /* whose keys the work requests use */
+	uint32_t pd;     /* whose keys the work requests use */
 	uint32_t max_sge;
 	seg_off ring;
 	_Atomic uint32_t posted __attribute__((aligned(CACHE_LINE)));
@@ -44,8 +44,8 @@ struct rq {
 	struct rq_shared *sh;
 	seg_off off;
 	pthread_mutex_t lock;
-	uint32_t depth;		    /* work requests that may be outstanding */
-	uint32_t posted;	    /* under lock */
+	uint32_t depth;             /* work requests that may be outstanding */
+	uint32_t posted;            /* under lock */
 	_Atomic uint32_t completed; /* polled, so that their place is free again */
 };
 
@@ -58,8 +58,8 @@ void rq_reset(struct rq *rq);
 int rq_post(struct rq *rq, const struct ibv_recv_wr *wr);
 
 /*
- * The next work request to consume, or NULL when none is posted. It stays in the ring until
- * rq_consume(). The QP's responder lock or, for a shared queue, its lock is held.
+ * The next work request to consume, or NULL when none is posted. It stays in the ring
+ * until rq_consume(). The QP's responder lock or, for a shared queue, its lock is held.
  */
 const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq);
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this device has not: the exported verbs that refuse, as their manual pages say of
+ * a device without the capability, so that no call falls through to the real library with
+ * an object of ours.
+ */
+#include <infiniband/driver.h>
+#include <infiniband/sa.h>
+#include <infiniband/verbs.h>
+#include "api/api.h"
+
+#define ABSENT_INT(function, ...)           \
+	MOCK_API int function(__VA_ARGS__); \
+	MOCK_API int function(__VA_ARGS__)  \
+	{                                   \
+		errno = EOPNOTSUPP;         \
+		return EOPNOTSUPP;          \
+	}
+
+#define ABSENT_POINTER(type, function, ...)   \
+	MOCK_API type *function(__VA_ARGS__); \
+	MOCK_API type *function(__VA_ARGS__)  \
+	{                                     \
+		errno = EOPNOTSUPP;           \
+		return NULL;                  \
+	}
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+/* Address handles and multicast come with unreliable datagrams. */
+ABSENT_POINTER(struct ibv_ah, ibv_create_ah, struct ibv_pd *pd, struct ibv_ah_attr *attr)
+ABSENT_POINTER(struct ibv_ah, ibv_create_ah_from_wc, struct ibv_pd *pd, struct ibv_wc *wc,
+               struct ibv_grh *grh, uint8_t port)
+ABSENT_INT(ibv_init_ah_from_wc, struct ibv_context *context, uint8_t port,
+           struct ibv_wc *wc, struct ibv_grh *grh, struct ibv_ah_attr *attr)
+ABSENT_INT(ibv_destroy_ah, struct ibv_ah *ah)
+ABSENT_INT(ibv_attach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
+ABSENT_INT(ibv_detach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
+
+ABSENT_INT(ibv_resize_cq, struct ibv_cq *cq, int cqe)
+ABSENT_INT(ibv_modify_srq, struct ibv_srq *srq, struct ibv_srq_attr *attr, int mask)
+ABSENT_INT(ibv_rereg_mr, struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
+           size_t length, int access)
+ABSENT_POINTER(struct ibv_mr, ibv_reg_dmabuf_mr, struct ibv_pd *pd, uint64_t offset,
+               size_t length, uint64_t iova, int fd, int access)
+
+ABSENT_INT(ibv_query_ece, struct ibv_qp *qp, struct ibv_ece *ece)
+ABSENT_INT(ibv_set_ece, struct ibv_qp *qp, struct ibv_ece *ece)
+
+ABSENT_POINTER(struct ibv_context, ibv_import_device, int cmd_fd)
+ABSENT_POINTER(struct ibv_pd, ibv_import_pd, struct ibv_context *context, uint32_t handle)
+ABSENT_POINTER(struct ibv_mr, ibv_import_mr, struct ibv_pd *pd, uint32_t handle)
+ABSENT_POINTER(struct ibv_dm, ibv_import_dm, struct ibv_context *context, uint32_t handle)
+
+MOCK_API void ibv_unimport_pd(struct ibv_pd *pd)
+{
+}
+
+MOCK_API void ibv_unimport_mr(struct ibv_mr *mr)
+{
+}
+
+MOCK_API void ibv_unimport_dm(struct ibv_dm *dm)
+{
+}
+
+ABSENT_INT(ibv_resolve_eth_l2_from_gid, struct ibv_context *context,
+           struct ibv_ah_attr *attr, uint8_t mac[6], uint16_t *vid)
+
+/* Data that a WRITE carries may appear in any order: a yes would promise more than
+ * memcpy() does. */
+MOCK_API int ibv_query_qp_data_in_order(struct ibv_qp *qp, enum ibv_wr_opcode opcode,
+                                        uint32_t flags)
+{
+	return 0;
+}

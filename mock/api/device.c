@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ibv_get_device_list(3), ibv_open_device(3), ibv_query_device(3), ibv_query_port(3),
+ * ibv_query_gid(3). */
+#include <infiniband/verbs.h>
+#include <stdlib.h>
+#include <string.h>
+#include "api/api.h"
+#include "api/tables.h"
+#include "object/device.h"
+#include "object/gid.h"
+#include "transport/transport.h"
+
+#undef ibv_query_port
+
+MOCK_API struct ibv_device **ibv_get_device_list(int *num_devices)
+{
+	struct ibv_device **list = calloc(2, sizeof(*list));
+
+	if (!list)
+		return null_result(-ENOMEM);
+	list[0] = &device_mock0()->ibv;
+	if (num_devices)
+		*num_devices = 1;
+	return list;
+}
+
+MOCK_API void ibv_free_device_list(struct ibv_device **list)
+{
+	free(list);
+}
+
+MOCK_API const char *ibv_get_device_name(struct ibv_device *device)
+{
+	return device->name;
+}
+
+MOCK_API int ibv_get_device_index(struct ibv_device *device)
+{
+	(void)device;
+	return 0;
+}
+
+MOCK_API __be64 ibv_get_device_guid(struct ibv_device *device)
+{
+	(void)device;
+	return device_guid();
+}
+
+MOCK_API struct ibv_context *ibv_open_device(struct ibv_device *device)
+{
+	struct context *context;
+	int err;
+
+	transport_init();
+	err = context_open(container_of(device, struct device, ibv), &context);
+	if (err)
+		return null_result(err);
+	tables_fill(context);
+	return &context->vctx.context;
+}
+
+MOCK_API int ibv_close_device(struct ibv_context *context)
+{
+	context_close(to_context(context));
+	return 0;
+}
+
+MOCK_API int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
+{
+	(void)context;
+	device_query(attr);
+	return 0;
+}
+
+/* Before rdma-core grew the struct, it ended with link_layer: no more is written for such
+ * a caller. */
+MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port,
+                            struct _compat_ibv_port_attr *compat)
+{
+	struct ibv_port_attr attr;
+
+	(void)context;
+	if (port != DEVICE_PORT)
+		return EINVAL;
+	device_query_port(&attr);
+	memcpy(compat, &attr, offsetof(struct ibv_port_attr, port_cap_flags2));
+	return 0;
+}
+
+int table_query_port(struct ibv_context *context, uint8_t port,
+                     struct ibv_port_attr *attr, size_t size)
+{
+	struct ibv_port_attr full;
+
+	(void)context;
+	if (port != DEVICE_PORT)
+		return EINVAL;
+	device_query_port(&full);
+	memset(attr, 0, size);
+	memcpy(attr, &full, size < sizeof(full) ? size : sizeof(full));
+	return 0;
+}
+
+MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
+                           union ibv_gid *gid)
+{
+	struct gid_entry entry;
+
+	(void)context;
+	if (port != DEVICE_PORT || index < 0)
+		return errno_result(-EINVAL);
+	gid_refresh();
+	if (gid_get(index, &entry))
+		return errno_result(-EINVAL);
+	*gid = entry.gid;
+	return 0;
+}
+
+/* What ibv_devinfo(1) asks, of rdma-core's private interface: 2 is RoCE v2 there. */
+MOCK_API int ibv_query_gid_type(struct ibv_context *context, uint8_t port,
+                                unsigned int index, int *type)
+{
+	enum { GID_TYPE_ROCE_V2 = 2 };
+
+	(void)context;
+	if (port != DEVICE_PORT || index >= GID_TABLE_SIZE)
+		return errno_result(-EINVAL);
+	*type = GID_TYPE_ROCE_V2;
+	return 0;
+}
+
+static int is_empty(const struct gid_entry *entry)
+{
+	static const union ibv_gid none;
+
+	return !memcmp(&entry->gid, &none, sizeof(none));
+}
+
+static void fill_gid_entry(struct ibv_gid_entry *to, const struct gid_entry *from,
+                           uint32_t index)
+{
+	*to = (struct ibv_gid_entry){
+		.gid = from->gid,
+		.gid_index = index,
+		.port_num = DEVICE_PORT,
+		.gid_type = IBV_GID_TYPE_ROCE_V2,
+		.ndev_ifindex = from->ifindex,
+	};
+}
+
+MOCK_API int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port, uint32_t index,
+                               struct ibv_gid_entry *entry, uint32_t flags, size_t size)
+{
+	struct ibv_gid_entry full;
+	struct gid_entry found;
+
+	(void)context;
+	if (port != DEVICE_PORT || flags)
+		return EINVAL;
+	gid_refresh();
+	if (gid_get(index, &found))
+		return EINVAL;
+	if (is_empty(&found))
+		return ENODATA;
+	fill_gid_entry(&full, &found, index);
+	memcpy(entry, &full, size < sizeof(full) ? size : sizeof(full));
+	return 0;
+}
+
+MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
+                                      struct ibv_gid_entry *entries, size_t max,
+                                      uint32_t flags, size_t size)
+{
+	struct gid_entry found;
+	size_t count = 0;
+
+	(void)context;
+	if (flags || size < sizeof(*entries))
+		return -EINVAL;
+	gid_refresh();
+	for (unsigned int i = 0; i < GID_TABLE_SIZE && count < max; i++)
+		if (!gid_get(i, &found) && !is_empty(&found))
+			fill_gid_entry((void *)((char *)entries + size * count++), &found,
+			               i);
+	return count;
+}
+
+MOCK_API int ibv_query_pkey(struct ibv_context *context, uint8_t port, int index,
+                            __be16 *pkey)
+{
+	(void)context;
+	if (port != DEVICE_PORT || index)
+		return errno_result(-EINVAL);
+	*pkey = htobe16(0xffff); /* the default partition (IBA 10.9.1.2) */
+	return 0;
+}
+
+MOCK_API int ibv_get_pkey_index(struct ibv_context *context, uint8_t port, __be16 pkey)
+{
+	(void)context;
+	return port == DEVICE_PORT && pkey == htobe16(0xffff) ? 0 : -1;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ibv_create_qp(3), ibv_modify_qp(3), ibv_post_send(3). */
+#include <infiniband/verbs.h>
+#include <string.h>
+#include "api/api.h"
+#include "api/tables.h"
+#include "object/pd.h"
+#include "transport/transport.h"
+
+MOCK_API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
+{
+	struct qp *qp;
+	int err = transport_qp_create(pd, attr, &qp);
+
+	return err ? null_result(err) : qp_base(qp);
+}
+
+/* The attributes that this device understands; anything else asked for is refused. */
+struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
+                                  struct ibv_qp_init_attr_ex *attr)
+{
+	const uint64_t operations =
+	        IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
+	        IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM |
+	        IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
+	        IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+	struct ibv_qp_init_attr plain;
+	struct ibv_qp *qp;
+
+	if ((attr->comp_mask &
+	     ~(IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)) ||
+	    ((attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) &&
+	     (attr->send_ops_flags & ~operations)))
+		return null_result(-EOPNOTSUPP);
+	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || attr->pd->context != context)
+		return null_result(-EINVAL);
+	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */
+	qp = ibv_create_qp(attr->pd, &plain);
+	if (!qp)
+		return NULL;
+	attr->cap = plain.cap;
+	if (attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)
+		wr_table_fill(to_qp(qp));
+	return qp;
+}
+
+MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
+{
+	transport_qp_destroy(to_qp(qp));
+	return 0;
+}
+
+MOCK_API int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
+{
+	return verbs_result(transport_qp_modify(to_qp(qp), attr, mask));
+}
+
+MOCK_API int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask,
+                          struct ibv_qp_init_attr *init)
+{
+	(void)mask; /* more than asked for may be given */
+	qp_query(to_qp(qp), attr, init);
+	return 0;
+}
+
+int table_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
+{
+	return verbs_result(transport_post_send(to_qp(qp), wr, bad));
+}
+
+int table_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
+{
+	return verbs_result(transport_post_recv(to_qp(qp), wr, bad));
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The operation tables through which the inline functions of <infiniband/verbs.h> reach
+ * the mock. */
+#ifndef MOCK_API_TABLES_H
+#define MOCK_API_TABLES_H
+
+#include "object/device.h"
+#include "object/qp.h"
+
+/* An operation that is not filled in is one that the device has not: the inline functions
+ * say EOPNOTSUPP. */
+void tables_fill(struct context *context);
+void wr_table_fill(struct qp *qp);
+
+int table_query_port(struct ibv_context *context, uint8_t port,
+                     struct ibv_port_attr *attr, size_t size);
+struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
+                                  struct ibv_qp_init_attr_ex *attr);
+int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc);
+int table_req_notify_cq(struct ibv_cq *cq, int solicited_only);
+int table_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);
+int table_post_recv(struct ibv_qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad);
+int table_post_srq_recv(struct ibv_srq *srq, struct ibv_recv_wr *wr,
+                        struct ibv_recv_wr **bad);
+
+#endif

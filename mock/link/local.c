@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The local link: both QPs are on this host. The requester maps the peer's segment and
+ * runs its responder itself. Of unlimited MTU and synchronous: one message is one packet,
+ * answered at once.
+ */
+#include "host/registry.h"
+#include "link/link.h"
+
+static void local_unbind(struct qp *qp)
+{
+	if (qp->peer)
+		peer_put(qp->peer);
+	qp->peer = NULL;
+	qp->remote = NULL;
+}
+
+static bool is_bound(const struct qp *qp, uint32_t qpn)
+{
+	return qp->remote &&
+	       atomic_load_explicit(&qp->remote->qpn, memory_order_relaxed) == qpn &&
+	       peer_alive(qp->peer);
+}
+
+/* Finds who has the QP number now. */
+static bool local_bind(struct qp *qp, uint32_t qpn)
+{
+	struct host_place place;
+
+	local_unbind(qp);
+	if (registry_qpn_find(qpn, &place) ||
+	    peer_get(place.slot, place.generation, &qp->peer))
+		return false;
+	qp->remote = peer_ptr(qp->peer, place.off);
+	return is_bound(qp, qpn);
+}
+
+static void local_send(struct qp *qp, const struct packet *packet, struct reply *reply)
+{
+	reply->sent = false;
+	if (unlikely(!is_bound(qp, packet->dest_qpn)) &&
+	    !local_bind(qp, packet->dest_qpn))
+		return;
+	link_to_responder(qp->peer, qp->remote, packet, reply);
+	/* An answer goes to the QP that the responder is connected to, whoever asked. */
+	if (unlikely(reply->sent && reply->dest_qpn != qp->ex.qp_base.qp_num))
+		reply->sent = false;
+}
+
+const struct link_ops link_local = {
+	.name = "local",
+	.send = local_send,
+	.unbind = local_unbind,
+};

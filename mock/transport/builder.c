@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ibv_wr_start() to ibv_wr_complete(): WQEs are built in place, under the requester's
+ * lock, and count only when complete. The first error spoils the whole batch, as the
+ * manual page says.
+ */
+#include <errno.h>
+#include "transport/post.h"
+#include "transport/transport.h"
+
+void builder_start(struct qp *qp)
+{
+	pthread_mutex_lock(&qp->sq.lock);
+	qp->builder.posted = qp->sq.posted;
+	qp->builder.wqe = NULL;
+	qp->builder.err = post_may_send(qp) ? 0 : -EINVAL;
+}
+
+static void spoil(struct qp *qp, int err)
+{
+	qp->builder.wqe = NULL;
+	if (!qp->builder.err)
+		qp->builder.err = err;
+}
+
+void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
+{
+	struct wqe *wqe = sq_at(&qp->sq, qp->sq.posted);
+
+	if (qp->builder.err)
+		return;
+	if (!post_has_room(&qp->sq)) {
+		spoil(qp, -ENOMEM);
+		return;
+	}
+	qp->sq.posted++;
+	wqe->wr_id = qp->ex.wr_id;
+	wqe->opcode = opcode;
+	wqe->flags = qp->ex.wr_flags & ~IBV_SEND_INLINE;
+	wqe->num_sge = 0;
+	wqe->length = 0;
+	wqe->imm = 0;
+	qp->builder.wqe = wqe;
+}
+
+void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge)
+{
+	struct wqe *wqe = qp->builder.wqe;
+
+	if (!wqe)
+		return;
+	if (count > qp->sq.max_sge) {
+		spoil(qp, -EINVAL);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!sge[i].length)
+			continue;
+		wqe->sge[wqe->num_sge++] = sge[i];
+		wqe->length += sge[i].length;
+	}
+}
+
+void builder_inline(struct qp *qp, size_t count, const struct ibv_data_buf *buf)
+{
+	struct wqe *wqe = qp->builder.wqe;
+
+	if (!wqe)
+		return;
+	wqe->flags |= IBV_SEND_INLINE;
+	for (size_t i = 0; i < count; i++) {
+		if (buf[i].length &&
+		    post_inline(&qp->sq, wqe, buf[i].addr, buf[i].length)) {
+			spoil(qp, -EINVAL);
+			return;
+		}
+	}
+}
+
+int builder_complete(struct qp *qp)
+{
+	int err = qp->builder.err;
+
+	if (err)
+		qp->sq.posted = qp->builder.posted;
+	requester_run(qp);
+	pthread_mutex_unlock(&qp->sq.lock);
+	return err;
+}
+
+void builder_abort(struct qp *qp)
+{
+	qp->sq.posted = qp->builder.posted;
+	pthread_mutex_unlock(&qp->sq.lock);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The completer (IBA 9.7.5): what an answer means for the work request that asked. */
+#include "transport/transport.h"
+
+#include <string.h>
+#include "object/async.h"
+#include "object/device.h"
+
+static const enum ibv_wc_opcode wc_opcode_of[] = {
+	[IBV_WR_RDMA_WRITE] = IBV_WC_RDMA_WRITE,
+	[IBV_WR_RDMA_WRITE_WITH_IMM] = IBV_WC_RDMA_WRITE,
+	[IBV_WR_SEND] = IBV_WC_SEND,
+	[IBV_WR_SEND_WITH_IMM] = IBV_WC_SEND,
+	[IBV_WR_RDMA_READ] = IBV_WC_RDMA_READ,
+	[IBV_WR_ATOMIC_CMP_AND_SWP] = IBV_WC_COMP_SWAP,
+	[IBV_WR_ATOMIC_FETCH_AND_ADD] = IBV_WC_FETCH_ADD,
+};
+
+/* The CQ lost an entry: no work on the QP can be accounted for any more. */
+static void overrun(struct qp *qp)
+{
+	struct ibv_async_event event = { 0 };
+
+	event.element.cq = qp_base(qp)->send_cq;
+	event.event_type = IBV_EVENT_CQ_ERR;
+	async_raise(to_context(qp_base(qp)->context), &event);
+	flush_to_error(qp);
+}
+
+/* Moves on to the next work request, completing this one. */
+static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
+{
+	struct cqe entry = {
+		.status = status,
+		.opcode = wc_opcode_of[wqe->opcode],
+		.wr_id = wqe->wr_id,
+		.byte_len = wqe->length,
+		.qp_num = qp_base(qp)->qp_num,
+		.qp = qp_base(qp)->handle,
+		.wqe = ++qp->sq.next,
+	};
+	bool quiet = status == IBV_WC_SUCCESS && !(wqe->flags & IBV_SEND_SIGNALED) &&
+	             !qp->sq_sig_all;
+
+	qp->sq.started = false;
+	if (!quiet && unlikely(cq_push(peer_self(), to_cq(qp_base(qp)->send_cq)->off,
+	                               &entry, NULL)))
+		overrun(qp);
+}
+
+void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
+{
+	complete(qp, wqe, status);
+	flush_to_error(qp);
+}
+
+static void succeed(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
+                    const struct reply *reply)
+{
+	if (opcode_info[packet->opcode].mask & OP_ATOMIC)
+		memcpy(packet->iov->iov_base, &reply->original, sizeof(reply->original));
+	retry_reset(qp);
+	complete(qp, wqe, IBV_WC_SUCCESS);
+}
+
+static void on_nak(struct qp *qp, const struct wqe *wqe, uint8_t syndrome)
+{
+	switch (syndrome) {
+	case NAK_PSN_SEQUENCE: /* send again from here, as often as retry_cnt allows */
+		if (qp->sq.retries)
+			qp->sq.retries--;
+		else
+			completer_fail(qp, wqe, IBV_WC_RETRY_EXC_ERR);
+		break;
+	case NAK_INVALID_REQUEST: completer_fail(qp, wqe, IBV_WC_REM_INV_REQ_ERR); break;
+	case NAK_REMOTE_ACCESS: completer_fail(qp, wqe, IBV_WC_REM_ACCESS_ERR); break;
+	default: completer_fail(qp, wqe, IBV_WC_REM_OP_ERR); break;
+	}
+}
+
+void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
+                    const struct reply *reply)
+{
+	if (unlikely(!reply->sent)) {
+		retry_after_loss(qp);
+		return;
+	}
+	switch (reply->syndrome & AETH_KIND_MASK) {
+	case AETH_ACK:
+		if (likely(reply->psn == packet->psn))
+			succeed(qp, wqe, packet, reply);
+		else /* of nothing that is under way (IBA 9.7.5.1.1) */
+			retry_after_loss(qp);
+		break;
+	case AETH_RNR_NAK: retry_after_rnr(qp, reply->syndrome & ~AETH_KIND_MASK); break;
+	default: on_nak(qp, wqe, reply->syndrome);
+	}
+}

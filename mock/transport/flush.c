@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ERR state: what is posted is returned with a flush error (IBA 10.3.1.5). */
+#include "transport/transport.h"
+
+void flush_sq(struct qp *qp)
+{
+	qp->sq.waiting = false;
+	qp->sq.started = false;
+	timer_cancel(&qp->retry_timer);
+	while (qp->sq.next != qp->sq.posted) {
+		struct cqe entry = {
+			.status = IBV_WC_WR_FLUSH_ERR,
+			.wr_id = sq_at(&qp->sq, qp->sq.next)->wr_id,
+			.qp_num = qp_base(qp)->qp_num,
+			.qp = qp_base(qp)->handle,
+			.wqe = ++qp->sq.next,
+		};
+
+		cq_push(peer_self(), to_cq(qp_base(qp)->send_cq)->off, &entry, NULL);
+	}
+}
+
+void flush_to_error(struct qp *qp)
+{
+	responder_lock(peer_self(), qp->sh);
+	atomic_store(&qp->sh->state, IBV_QPS_ERR);
+	responder_flush(peer_self(), qp->sh);
+	host_unlock(&qp->sh->lock);
+	flush_sq(qp);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Posting: a work request is copied into its queue, and the requester set to work. */
+#include "transport/transport.h"
+
+#include <errno.h>
+#include <string.h>
+#include "transport/post.h"
+
+bool post_has_operation(unsigned int opcode)
+{
+	switch (opcode) {
+	case IBV_WR_RDMA_WRITE:
+	case IBV_WR_RDMA_WRITE_WITH_IMM:
+	case IBV_WR_SEND:
+	case IBV_WR_SEND_WITH_IMM:
+	case IBV_WR_RDMA_READ:
+	case IBV_WR_ATOMIC_CMP_AND_SWP:
+	case IBV_WR_ATOMIC_FETCH_AND_ADD: return true;
+	default: return false;
+	}
+}
+
+/* Before RTS nothing can be posted for sending; in ERR it is, and returned (IBA 10.3.1).
+ */
+bool post_may_send(const struct qp *qp)
+{
+	enum ibv_qp_state state = qp_state(qp);
+
+	return state >= IBV_QPS_RTS && state <= IBV_QPS_ERR;
+}
+
+bool post_has_room(const struct sq *sq)
+{
+	return sq->posted - atomic_load_explicit(&sq->completed, memory_order_acquire) <
+	       sq->depth;
+}
+
+int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t length)
+{
+	if (wqe->length + length > sq->max_inline)
+		return -EINVAL;
+	memcpy((char *)wqe->sge + wqe->length, data, length);
+	wqe->length += length;
+	return 0;
+}
+
+static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_wr *wr)
+{
+	int err = 0;
+
+	wqe->length = 0;
+	wqe->num_sge = 0;
+	for (int i = 0; i < wr->num_sge && !err; i++) {
+		const struct ibv_sge *sge = &wr->sg_list[i];
+
+		if (!sge->length)
+			continue;
+		if (wr->send_flags & IBV_SEND_INLINE) {
+			err = post_inline(sq, wqe, (void *)(uintptr_t)sge->addr,
+			                  sge->length);
+		} else {
+			wqe->sge[wqe->num_sge++] = *sge;
+			wqe->length += sge->length;
+		}
+	}
+	return err;
+}
+
+static int put(struct qp *qp, const struct ibv_send_wr *wr)
+{
+	struct sq *sq = &qp->sq;
+	struct wqe *wqe = sq_at(sq, sq->posted);
+	int err;
+
+	if (unlikely(!post_has_room(sq)))
+		return -ENOMEM;
+	if (unlikely(!post_has_operation(wr->opcode) || wr->num_sge < 0 ||
+	             (uint32_t)wr->num_sge > sq->max_sge))
+		return -EINVAL;
+	wqe->wr_id = wr->wr_id;
+	wqe->opcode = wr->opcode;
+	wqe->flags = wr->send_flags;
+	wqe->imm = wr->imm_data;
+	if (wr->opcode == IBV_WR_ATOMIC_CMP_AND_SWP ||
+	    wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) {
+		wqe->remote_addr = wr->wr.atomic.remote_addr;
+		wqe->rkey = wr->wr.atomic.rkey;
+		wqe->compare_add = wr->wr.atomic.compare_add;
+		wqe->swap = wr->wr.atomic.swap;
+	} else {
+		wqe->remote_addr = wr->wr.rdma.remote_addr;
+		wqe->rkey = wr->wr.rdma.rkey;
+	}
+	err = put_data(sq, wqe, wr);
+	if (unlikely(err))
+		return err;
+	sq->posted++;
+	return 0;
+}
+
+int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&qp->sq.lock);
+	if (unlikely(!post_may_send(qp)))
+		err = -EINVAL;
+	while (wr && !err) {
+		err = put(qp, wr);
+		if (!err)
+			wr = wr->next;
+	}
+	if (unlikely(err))
+		*bad = wr;
+	requester_run(qp);
+	pthread_mutex_unlock(&qp->sq.lock);
+	return err;
+}
+
+static int post_receives(struct rq *rq, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&rq->lock);
+	while (wr && !err) {
+		err = rq_post(rq, wr);
+		if (!err)
+			wr = wr->next;
+	}
+	pthread_mutex_unlock(&rq->lock);
+	if (unlikely(err))
+		*bad = wr;
+	return err;
+}
+
+int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad)
+{
+	int err;
+
+	if (unlikely(qp_base(qp)->srq || qp_state(qp) == IBV_QPS_RESET)) {
+		*bad = wr;
+		return -EINVAL;
+	}
+	err = post_receives(&qp->rq, wr, bad);
+	atomic_thread_fence(memory_order_seq_cst); /* posted before the look; the state
+	                                              before the flush */
+	if (unlikely(qp_state(qp) == IBV_QPS_ERR)) {
+		responder_lock(peer_self(), qp->sh);
+		responder_flush(peer_self(), qp->sh);
+		host_unlock(&qp->sh->lock);
+	}
+	return err;
+}
+
+int transport_post_srq_recv(struct srq *srq, struct ibv_recv_wr *wr,
+                            struct ibv_recv_wr **bad)
+{
+	return post_receives(&srq->rq, wr, bad);
+}

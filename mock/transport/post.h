@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two ways to post a send, ibv_post_send() and ibv_wr_*(), share. */
+#ifndef MOCK_TRANSPORT_POST_H
+#define MOCK_TRANSPORT_POST_H
+
+#include "object/qp.h"
+
+bool post_has_operation(unsigned int opcode);
+bool post_may_send(const struct qp *qp);
+bool post_has_room(const struct sq *sq);
+/* Appends to a WQE's inline payload; -EINVAL beyond max_inline. */
+int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t length);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What changing a QP's state entails for its queues, its timers and its link. */
+#include "transport/transport.h"
+
+#include <errno.h>
+#include "base/log.h"
+#include "object/async.h"
+#include "object/device.h"
+#include "object/gid.h"
+#include "object/qp_attr.h"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void transport_init(void)
+{
+	pthread_once(&once, responder_init);
+}
+
+int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct qp **qp)
+{
+	return qp_create(pd, attr, retry_fire, qp);
+}
+
+/* Nothing is under way, nothing is posted, nothing is waiting to be polled. */
+static void reset(struct qp *qp)
+{
+	qp->sq.waiting = qp->sq.started = qp->drain_notify = false;
+	timer_cancel(&qp->retry_timer);
+	responder_lock(peer_self(), qp->sh);
+	atomic_store(&qp->sh->state, IBV_QPS_RESET);
+	host_unlock(&qp->sh->lock);
+	qp_forget_completions(qp);
+	if (!qp_base(qp)->srq)
+		rq_reset(&qp->rq);
+	qp->sq.posted = qp->sq.next = 0;
+	atomic_store(&qp->sq.completed, 0);
+	if (qp->link)
+		qp->link->unbind(qp);
+	qp->link = NULL;
+	qp->attr = (struct ibv_qp_attr){ 0 };
+}
+
+void transport_qp_destroy(struct qp *qp)
+{
+	pthread_mutex_lock(&qp->sq.lock);
+	reset(qp);
+	atomic_store(&qp->sh->qpn, 0);
+	pthread_mutex_unlock(&qp->sq.lock);
+	timer_cancel_sync(&qp->retry_timer);
+	qp_destroy(qp);
+}
+
+/* The addresses that the QP talks between, and the link that joins them. */
+static int set_path(struct qp *qp, const struct ibv_ah_attr *av)
+{
+	const struct link_ops *link = link_choose(&av->grh.dgid);
+	struct gid_entry source;
+
+	if (!link) {
+		mock_error("qp#%06x: its destination is not an address of this host, and "
+		           "this "
+		           "version reaches no other: connect to a local address",
+		           qp_base(qp)->qp_num);
+		return -EHOSTUNREACH;
+	}
+	if (gid_get(av->grh.sgid_index, &source))
+		return -EINVAL;
+	if (qp->link)
+		qp->link->unbind(qp);
+	qp->link = link;
+	qp->sh->sgid = source.gid;
+	qp->sh->dgid = av->grh.dgid;
+	return 0;
+}
+
+/* What the responder goes by; its lock is held. */
+static void set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
+{
+	struct qp_shared *sh = qp->sh;
+
+	sh->access = qp->attr.qp_access_flags;
+	sh->min_rnr_timer = qp->attr.min_rnr_timer;
+	sh->max_dest_rd_atomic = qp->attr.max_dest_rd_atomic;
+	sh->dest_qpn = qp->attr.dest_qp_num;
+	if (mask & IBV_QP_RQ_PSN) {
+		sh->epsn = qp->attr.rq_psn;
+		sh->received = 0;
+		sh->psn_nak_sent = 0;
+	}
+	atomic_store(&sh->state, next);
+}
+
+static void set_requester(struct qp *qp, int mask)
+{
+	if (mask & IBV_QP_SQ_PSN)
+		qp->sq.psn = qp->attr.sq_psn;
+	if (mask & (IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY))
+		retry_reset(qp);
+}
+
+static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
+                  enum ibv_qp_state next)
+{
+	int err = 0;
+
+	responder_lock(peer_self(), qp->sh);
+	if (mask & IBV_QP_AV)
+		err = set_path(qp, &attr->ah_attr);
+	if (!err) {
+		qp_attr_apply(qp, attr, mask);
+		set_responder(qp, next, mask);
+	}
+	host_unlock(&qp->sh->lock);
+	if (err)
+		return err;
+	set_requester(qp, mask);
+	if (next == IBV_QPS_SQD && (mask & IBV_QP_STATE))
+		qp->drain_notify =
+		        attr->en_sqd_async_notify && (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY);
+	requester_run(qp);
+	return 0;
+}
+
+int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
+{
+	enum ibv_qp_state next;
+	int err;
+
+	pthread_mutex_lock(&qp->sq.lock);
+	err = qp_attr_check(qp, attr, mask, &next);
+	if (!err) {
+		if (next == IBV_QPS_RESET)
+			reset(qp);
+		else if (next == IBV_QPS_ERR)
+			flush_to_error(qp);
+		else
+			err = change(qp, attr, mask, next);
+		qp_base(qp)->state = qp_state(qp);
+	}
+	pthread_mutex_unlock(&qp->sq.lock);
+	return err;
+}
+
+void transport_drained(struct qp *qp)
+{
+	struct ibv_async_event event = { 0 };
+
+	if (!qp->drain_notify)
+		return;
+	qp->drain_notify = false;
+	event.element.qp = qp_base(qp);
+	event.event_type = IBV_EVENT_SQ_DRAINED;
+	async_raise(to_context(qp_base(qp)->context), &event);
+}
+
+/* Whoever moves data for this QP holds one of its locks meanwhile. */
+static void settle_qp(struct qp *qp)
+{
+	pthread_mutex_lock(&qp->sq.lock);
+	responder_lock(peer_self(), qp->sh);
+	host_unlock(&qp->sh->lock);
+	pthread_mutex_unlock(&qp->sq.lock);
+}
+
+void transport_settle(struct pd *pd)
+{
+	struct list *at, *user;
+
+	pthread_mutex_lock(&pd->lock);
+	list_for_each (at, &pd->qps)
+		settle_qp(list_entry(at, struct qp, pd_node));
+	list_for_each (at, &pd->srqs) {
+		struct srq *srq = list_entry(at, struct srq, pd_node);
+
+		list_for_each (user, &srq->qps)
+			settle_qp(list_entry(user, struct qp, srq_node));
+	}
+	pthread_mutex_unlock(&pd->lock);
+}

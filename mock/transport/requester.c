@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The requester (IBA 9.7.3): turns work requests into packets, in the order in which they
+ * were posted. */
+#include "transport/transport.h"
+
+#include "object/device.h"
+#include "object/pd.h"
+
+/* The opcode of a message in one packet; reserved where this device has no such
+ * operation. */
+static const enum bth_opcode opcode_of[] = {
+	[IBV_WR_RDMA_WRITE] = RC_WRITE_ONLY,
+	[IBV_WR_RDMA_WRITE_WITH_IMM] = RC_WRITE_ONLY_IMM,
+	[IBV_WR_SEND] = RC_SEND_ONLY,
+	[IBV_WR_SEND_WITH_IMM] = RC_SEND_ONLY_IMM,
+	[IBV_WR_RDMA_READ] = RC_READ_REQUEST,
+	[IBV_WR_ATOMIC_CMP_AND_SWP] = RC_COMPARE_SWAP,
+	[IBV_WR_ATOMIC_FETCH_AND_ADD] = RC_FETCH_ADD,
+};
+
+static bool is_rd_atomic(const struct wqe *wqe)
+{
+	return opcode_info[opcode_of[wqe->opcode]].mask & (OP_READ | OP_ATOMIC);
+}
+
+/*
+ * How many READs and atomics a device would have under way with this one: those that
+ * follow it in the queue, up to what the connection allows, since a device sends them
+ * without waiting.
+ */
+static unsigned int rd_atomics(const struct qp *qp)
+{
+	unsigned int count = 0;
+
+	for (uint32_t i = qp->sq.next; i != qp->sq.posted; i++) {
+		const struct wqe *wqe = sq_at(&qp->sq, i);
+
+		if (count >= qp->attr.max_rd_atomic ||
+		    (count && (wqe->flags & IBV_SEND_FENCE)))
+			break;
+		count += is_rd_atomic(wqe);
+	}
+	return count;
+}
+
+/* The gather or scatter list in our own memory, once its keys are checked (IBA 10.6.3).
+ */
+static enum ibv_wc_status local_list(const struct qp *qp, struct wqe *wqe,
+                                     struct iovec *iov, unsigned int *iovs)
+{
+	uint32_t access = is_rd_atomic(wqe) ? IBV_ACCESS_LOCAL_WRITE : 0;
+	uint64_t va;
+
+	*iovs = 0;
+	if (wqe->flags & IBV_SEND_INLINE) {
+		iov[(*iovs)++] = (struct iovec){ wqe->sge, wqe->length };
+		return IBV_WC_SUCCESS;
+	}
+	for (unsigned int i = 0; i < wqe->num_sge; i++) {
+		const struct ibv_sge *sge = &wqe->sge[i];
+
+		if (!sge->length)
+			continue;
+		if (!mr_check(peer_self(), sge->lkey, qp->sh->pd, access, sge->addr,
+		              sge->length, &va))
+			return IBV_WC_LOC_PROT_ERR;
+		iov[(*iovs)++] = (struct iovec){ (void *)(uintptr_t)va, sge->length };
+	}
+	return IBV_WC_SUCCESS;
+}
+
+/* What is wrong with the request before anything is sent. */
+static enum ibv_wc_status check(const struct qp *qp, const struct wqe *wqe)
+{
+	if (wqe->length > DEVICE_MAX_MSG)
+		return IBV_WC_LOC_LEN_ERR;
+	if (opcode_info[opcode_of[wqe->opcode]].mask & OP_ATOMIC && wqe->length != 8)
+		return IBV_WC_LOC_LEN_ERR;
+	if (is_rd_atomic(wqe) && !qp->attr.max_rd_atomic)
+		return IBV_WC_LOC_QP_OP_ERR; /* the connection allows none: it would wait
+		                                for ever */
+	return IBV_WC_SUCCESS;
+}
+
+static void packet_fill(const struct qp *qp, const struct wqe *wqe, struct packet *packet)
+{
+	*packet = (struct packet){
+		.opcode = opcode_of[wqe->opcode],
+		.psn = wqe->psn,
+		.dest_qpn = qp->attr.dest_qp_num,
+		.solicited = wqe->flags & IBV_SEND_SOLICITED,
+		.sgid = &qp->sh->sgid,
+		.dgid = &qp->sh->dgid,
+		.va = wqe->remote_addr,
+		.rkey = wqe->rkey,
+		.imm = wqe->imm,
+		.length = wqe->length,
+		.compare = wqe->compare_add,
+		.swap_add = wqe->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ? wqe->compare_add
+		                                                       : wqe->swap,
+	};
+	if (is_rd_atomic(wqe))
+		packet->rd_atomics = rd_atomics(qp);
+}
+
+/* Sends the request at sq.next; the completer moves on when it is done with. */
+static void step(struct qp *qp)
+{
+	struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
+	struct iovec iov[DEVICE_MAX_SGE];
+	struct packet packet;
+	struct reply reply;
+	enum ibv_wc_status status = check(qp, wqe);
+	unsigned int iovs = 0;
+
+	if (status == IBV_WC_SUCCESS)
+		status = local_list(qp, wqe, iov, &iovs);
+	if (unlikely(status != IBV_WC_SUCCESS)) {
+		completer_fail(qp, wqe, status);
+		return;
+	}
+	if (!qp->sq.started) {
+		wqe->psn = qp->sq.psn;
+		qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
+		qp->sq.started = true;
+	}
+	packet_fill(qp, wqe, &packet);
+	packet.iov = iov;
+	packet.iovs = iovs;
+	qp->link->send(qp, &packet, &reply);
+	completer_take(qp, wqe, &packet, &reply);
+}
+
+/* In SQD what was begun is finished, and nothing else begun (IBA 10.3.1.6). */
+static bool may_send(const struct qp *qp)
+{
+	enum ibv_qp_state state = qp_state(qp);
+
+	return state == IBV_QPS_RTS || (state == IBV_QPS_SQD && qp->sq.started);
+}
+
+void requester_run(struct qp *qp)
+{
+	while (qp->sq.next != qp->sq.posted && !qp->sq.waiting) {
+		if (unlikely(!may_send(qp)))
+			break;
+		step(qp);
+	}
+	if (unlikely(qp_state(qp) == IBV_QPS_ERR))
+		flush_sq(qp);
+	else if (unlikely(qp_state(qp) == IBV_QPS_SQD) && !qp->sq.started)
+		transport_drained(qp);
+}

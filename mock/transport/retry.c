@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sending again: after an answer that did not come, or a receiver that was not ready. */
+#include "transport/transport.h"
+
+#include "host/engine.h"
+
+enum { RETRY_INFINITE = 7 }; /* of rnr_retry (IBA 9.7.5.2.8) */
+
+static void wait_for(struct qp *qp, uint64_t ns, bool lost)
+{
+	qp->sq.waiting = true;
+	qp->sq.waiting_lost = lost;
+	qp->sq.wait_until = now_ns() + ns;
+	timer_arm(&qp->retry_timer, qp->sq.wait_until);
+}
+
+void retry_after_loss(struct qp *qp)
+{
+	/* 4.096 us * 2^timeout; 0 is for ever (IBA 9.7.6.1.3, C9-139) */
+	if (qp->attr.timeout) {
+		wait_for(qp, UINT64_C(4096) << qp->attr.timeout, true);
+	} else {
+		qp->sq.waiting = qp->sq.waiting_lost = true;
+		qp->sq.wait_until = UINT64_MAX;
+	}
+}
+
+void retry_after_rnr(struct qp *qp, unsigned int timer)
+{
+	if (!qp->sq.rnr_retries) {
+		completer_fail(qp, sq_at(&qp->sq, qp->sq.next), IBV_WC_RNR_RETRY_EXC_ERR);
+		return;
+	}
+	if (qp->attr.rnr_retry != RETRY_INFINITE)
+		qp->sq.rnr_retries--;
+	wait_for(qp, UINT64_C(1000) * rnr_timer_us[timer], false);
+}
+
+void retry_reset(struct qp *qp)
+{
+	qp->sq.retries = qp->attr.retry_cnt;
+	qp->sq.rnr_retries = qp->attr.rnr_retry;
+}
+
+static void retry(struct qp *qp)
+{
+	bool lost = qp->sq.waiting_lost;
+
+	qp->sq.waiting = false;
+	if (lost && !qp->sq.retries)
+		completer_fail(qp, sq_at(&qp->sq, qp->sq.next), IBV_WC_RETRY_EXC_ERR);
+	else if (lost)
+		qp->sq.retries--;
+	requester_run(qp);
+}
+
+void retry_fire(struct timer *timer)
+{
+	struct qp *qp = container_of(timer, struct qp, retry_timer);
+
+	pthread_mutex_lock(&qp->sq.lock);
+	if (qp->sq.waiting && now_ns() >= qp->sq.wait_until)
+		retry(qp);
+	pthread_mutex_unlock(&qp->sq.lock);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reliable connection's protocol (IBA chapter 9): requester, responder, completer,
+ * retry. mock/api and mock/cm reach queue pairs through here.
+ */
+#ifndef MOCK_TRANSPORT_TRANSPORT_H
+#define MOCK_TRANSPORT_TRANSPORT_H
+
+#include <infiniband/verbs.h>
+#include "link/link.h"
+#include "object/mr.h"
+#include "object/qp.h"
+#include "object/srq.h"
+
+/* Once per process, before any QP: connects the layers. */
+void transport_init(void);
+
+/* qp.c: what changing a QP entails. */
+int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct qp **qp);
+/* Returns when no requester or responder, in whatever process, works on it. */
+void transport_qp_destroy(struct qp *qp);
+/* As ibv_modify_qp(3); -EINVAL, -EHOSTUNREACH when no link reaches the destination. */
+int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask);
+/* The send queue has come to rest in SQD: tells who asked to know. */
+void transport_drained(struct qp *qp);
+/* Waits until no work in progress uses the PD's keys. */
+void transport_settle(struct pd *pd);
+
+/* post.c: *bad is the first request that was not taken. 0, -EINVAL, -ENOMEM. */
+int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);
+int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad);
+int transport_post_srq_recv(struct srq *srq, struct ibv_recv_wr *wr,
+                            struct ibv_recv_wr **bad);
+
+/* builder.c: ibv_wr_start() to ibv_wr_complete(). */
+void builder_start(struct qp *qp);
+void builder_add(struct qp *qp, enum ibv_wr_opcode opcode);
+void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge);
+void builder_inline(struct qp *qp, size_t count, const struct ibv_data_buf *buf);
+int builder_complete(struct qp *qp);
+void builder_abort(struct qp *qp);
+
+/* poll.c */
+int transport_poll(struct cq *cq, int count, struct ibv_wc *wc);
+
+/* requester.c: works on what is posted; the requester's lock is held. */
+void requester_run(struct qp *qp);
+
+/* completer.c: what the answer means for the work request at sq.next. */
+void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
+                    const struct reply *reply);
+/* Ends the work request at sq.next with an error, and the connection with it. */
+void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status);
+
+/* retry.c */
+void retry_after_loss(struct qp *qp);
+void retry_after_rnr(struct qp *qp, unsigned int timer);
+void retry_reset(struct qp *qp);
+void retry_fire(struct timer *timer);
+
+/* flush.c: the requester's lock is held. */
+void flush_to_error(struct qp *qp);
+void flush_sq(struct qp *qp);
+
+/* responder.c */
+void responder_receive(struct peer *owner, struct qp_shared *qp,
+                       const struct packet *packet, struct reply *reply);
+/* Takes the responder's lock, and mends the QP when its last holder died with it. */
+void responder_lock(struct peer *owner, struct qp_shared *qp);
+/* Returns all receives that are posted; the lock is held, the state ERR. */
+void responder_flush(const struct peer *owner, struct qp_shared *qp);
+void responder_init(void);
+
+#endif
