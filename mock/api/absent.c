@@ -4,10 +4,10 @@
  * a device without the capability, so that no call falls through to the real library with
  * an object of ours.
  */
-#include <infiniband/driver.h>
 #include <infiniband/sa.h>
 #include <infiniband/verbs.h>
 #include "api/api.h"
+#include "base/util.h"
 
 #define ABSENT_INT(function, ...)           \
 	MOCK_API int function(__VA_ARGS__); \

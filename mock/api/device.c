@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "api/api.h"
+#include "api/private_verbs.h"
 #include "api/tables.h"
 #include "object/device.h"
 #include "object/gid.h"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "api/api.h"
+#include "api/private_verbs.h"
 
 /* A child of fork has its own copy of all memory, and the mock pins none: nothing to
  * arrange. */
