@@ -117,11 +117,11 @@ MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
 	return 0;
 }
 
-/* What ibv_devinfo(1) asks, of rdma-core's private interface: 2 is RoCE v2 there. */
+/* What ibv_devinfo(1) asks, of rdma-core's private interface: RoCE v2 is 1 there, RoCE v1 and InfiniBand 0. */
 MOCK_API int ibv_query_gid_type(struct ibv_context *context, uint8_t port,
                                 unsigned int index, int *type)
 {
-	enum { GID_TYPE_ROCE_V2 = 2 };
+	enum { GID_TYPE_ROCE_V2 = 1 };
 
 	(void)context;
 	if (port != DEVICE_PORT || index >= GID_TABLE_SIZE)

@@ -116,6 +116,7 @@ void device_query_port(struct ibv_port_attr *attr)
 	attr->port_cap_flags = IBV_PORT_CM_SUP | IBV_PORT_IP_BASED_GIDS;
 	attr->max_msg_sz = DEVICE_MAX_MSG;
 	attr->pkey_tbl_len = 1;
+	attr->max_vl_num = 1; /* VL0 alone (IBA 14.2.5.6) */
 	attr->active_width = 1; /* 1X */
 	attr->active_speed =
 	        1;            /* 2.5 Gb/s, the least that can be said: there is no wire */
