@@ -7,8 +7,8 @@
 
 #include "mockrdma/command.h"
 
-#ifndef VERSION
-#define VERSION "unversioned"
+#ifndef PROJECT_VERSION
+#define PROJECT_VERSION "unversioned"
 #endif
 
 static const struct command commands[] = {
@@ -45,7 +45,7 @@ static int print_help(void)
 
 static int print_version(void)
 {
-	puts("mockrdma " VERSION);
+	puts("mockrdma " PROJECT_VERSION);
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <sched.h>
+#include <time.h>
+
+#include "deadline.h"
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t deadline_in(unsigned int milliseconds)
+{
+	return now_ns() + (uint64_t)milliseconds * 1000000;
+}
+
+bool deadline_passed(uint64_t deadline)
+{
+	return now_ns() >= deadline;
+}
+
+void wait_a_little(unsigned int *calls)
+{
+	const struct timespec moment = { .tv_nsec = 200 * 1000 };
+
+	if (++*calls % 256)
+		sched_yield();
+	else
+		nanosleep(&moment, NULL);
+}
+
+void pass_ms(unsigned int milliseconds)
+{
+	struct timespec left = { .tv_sec = milliseconds / 1000,
+		                 .tv_nsec = (long)(milliseconds % 1000) * 1000000 };
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
