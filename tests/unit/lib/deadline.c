@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "deadline.h"
@@ -13,14 +15,35 @@ uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static unsigned int slowness(void)
+{
+	static const struct {
+		const char *variant;
+		unsigned int factor;
+	} slow[] = { { "asan", 3 }, { "cov", 3 }, { "tsan", 4 }, { "valgrind", 8 } };
+	const char *variant = getenv("TEST_VARIANT");
+
+	for (size_t i = 0; variant && i < sizeof(slow) / sizeof(slow[0]); i++)
+		if (strcmp(variant, slow[i].variant) == 0)
+			return slow[i].factor;
+	return 1;
+}
+
 uint64_t deadline_in(unsigned int milliseconds)
 {
-	return now_ns() + (uint64_t)milliseconds * 1000000;
+	return now_ns() + (uint64_t)milliseconds * slowness() * 1000000;
 }
 
 bool deadline_passed(uint64_t deadline)
 {
 	return now_ns() >= deadline;
+}
+
+int deadline_left_ms(uint64_t deadline)
+{
+	uint64_t now = now_ns();
+
+	return now >= deadline ? 0 : (int)((deadline - now) / 1000000 + 1);
 }
 
 void wait_a_little(unsigned int *calls)

@@ -15,9 +15,15 @@ enum {
 
 uint64_t now_ns(void);
 
-/* In how many milliseconds from now; give the answer to deadline_passed(). */
+/*
+ * So many milliseconds from now, more where TEST_VARIANT says that everything is slow;
+ * give the answer to deadline_passed().
+ */
 uint64_t deadline_in(unsigned int milliseconds);
 bool deadline_passed(uint64_t deadline);
+
+/* The milliseconds that are left, for poll(2). */
+int deadline_left_ms(uint64_t deadline);
 
 /* Gives other threads the processor; sleeps for a moment in each 256 calls. */
 void wait_a_little(unsigned int *calls);
