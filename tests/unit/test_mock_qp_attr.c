@@ -111,12 +111,14 @@ static void spoil_rnr_retries(struct ibv_qp_attr *attr,
 	attr->rnr_retry = 8;
 }
 
+/* The attribute has 8 bits: the last place that they can name, which no address has. */
 static void spoil_gid_index(struct ibv_qp_attr *attr,
                             const struct ibv_device_attr *device,
                             const struct ibv_port_attr *port)
 {
 	(void)device;
-	attr->ah_attr.grh.sgid_index = (uint8_t)port->gid_tbl_len;
+	(void)port;
+	attr->ah_attr.grh.sgid_index = UINT8_MAX;
 }
 
 static void spoil_path_port(struct ibv_qp_attr *attr,
@@ -171,7 +173,7 @@ static const struct {
 	{ "more reads in than there are", bring_to_init, rc_rtr_attributes,
 	  spoil_reads_in },
 	{ "RNR timer of 6 bits", bring_to_init, rc_rtr_attributes, spoil_rnr_timer },
-	{ "GID beyond the last", bring_to_init, rc_rtr_attributes, spoil_gid_index },
+	{ "GID that is none", bring_to_init, rc_rtr_attributes, spoil_gid_index },
 	{ "path of another port", bring_to_init, rc_rtr_attributes, spoil_path_port },
 	{ "path without a GID", bring_to_init, rc_rtr_attributes, spoil_global },
 	{ "more reads out than there are", bring_to_rtr, rc_rts_attributes,

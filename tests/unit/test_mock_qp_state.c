@@ -234,7 +234,7 @@ static void attempt_pair(struct bench *bench, enum ibv_qp_state from,
 static void open_bench(struct bench *bench)
 {
 	rc_open(&bench->end, &rc_default);
-	bench->peer = bench->end.self;
+	bench->peer = bench->end.peer = bench->end.self;
 }
 
 static void every_pair_of_states_body(struct side *side)

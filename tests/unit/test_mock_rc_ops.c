@@ -431,8 +431,8 @@ static void visibility_first(struct side *side)
 		struct rc_op read = { .opcode = IBV_WR_RDMA_READ,
 			              .id = i,
 			              .offset = 2048,
-			              .length = 8,
-			              .remote = 4096 };
+			              .length = 1024,
+			              .remote = 8192 };
 		struct rc_op write = { .opcode = IBV_WR_RDMA_WRITE,
 			               .id = i,
 			               .flags = IBV_SEND_FENCE,
