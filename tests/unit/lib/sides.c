@@ -3,7 +3,9 @@
 #include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "check.h"
 #include "deadline.h"
@@ -295,8 +299,23 @@ static int remove_entry(const char *path, const struct stat *status, int type,
 	return remove(path);
 }
 
+static int report_entry(const char *path, const struct stat *status, int type,
+                        struct FTW *ftw)
+{
+	(void)status;
+	(void)type;
+	if (ftw->level == 0)
+		return 0;
+	print_error("left behind: %s\n", path);
+	return -1;
+}
+
 int runtime_directory_remove(void **state)
 {
+	int left = nftw(runtime_directory(), report_entry, 8, FTW_PHYS);
+
 	(void)state;
-	return is_own ? nftw(own_directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) : 0;
+	if (is_own)
+		nftw(own_directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return left;
 }

@@ -62,7 +62,10 @@ void process_expect_success(struct process *process);
 void process_stop(pid_t pid);
 void process_continue(pid_t pid);
 
-/* A cmocka group's setup and teardown: a runtime directory of the group's own. */
+/*
+ * A cmocka group's setup and teardown: a runtime directory of the group's own, in which
+ * the group's processes must have left nothing when all of them have ended.
+ */
 int runtime_directory_make(void **state);
 int runtime_directory_remove(void **state);
 const char *runtime_directory(void);
