@@ -42,7 +42,8 @@ endif
 AR ?= ar
 INSTALL ?= install
 Q := $(if $(V),,@)
-say = @printf '  %-7s %s\n' '$(1)' '$(2)'
+silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = @$(if $(silent),:,printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- flags -------------------------------------------------------------------------------
 
