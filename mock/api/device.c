@@ -73,6 +73,21 @@ MOCK_API int ibv_query_device(struct ibv_context *context, struct ibv_device_att
 	return 0;
 }
 
+int table_query_device_ex(struct ibv_context *context,
+                          const struct ibv_query_device_ex_input *input,
+                          struct ibv_device_attr_ex *attr, size_t size)
+{
+	struct ibv_device_attr_ex full;
+
+	(void)context;
+	if (input && input->comp_mask)
+		return EINVAL;
+	device_query_ex(&full);
+	memset(attr, 0, size);
+	memcpy(attr, &full, size < sizeof(full) ? size : sizeof(full));
+	return 0;
+}
+
 /* Before rdma-core grew the struct, it ended with link_layer: no more is written for such
  * a caller. */
 MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port,
@@ -117,7 +132,8 @@ MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
 	return 0;
 }
 
-/* What ibv_devinfo(1) asks, of rdma-core's private interface: RoCE v2 is 1 there, RoCE v1 and InfiniBand 0. */
+/* What ibv_devinfo(1) asks, of rdma-core's private interface: RoCE v2 is 1 there, RoCE v1
+ * and InfiniBand 0. */
 MOCK_API int ibv_query_gid_type(struct ibv_context *context, uint8_t port,
                                 unsigned int index, int *type)
 {

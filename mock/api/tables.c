@@ -5,6 +5,7 @@ void tables_fill(struct context *context)
 {
 	struct verbs_context *vctx = &context->vctx;
 
+	vctx->query_device_ex = table_query_device_ex;
 	vctx->query_port = table_query_port;
 	vctx->create_qp_ex = table_create_qp_ex;
 	vctx->context.ops.poll_cq = table_poll_cq;

@@ -14,6 +14,9 @@ void wr_table_fill(struct qp *qp);
 
 int table_query_port(struct ibv_context *context, uint8_t port,
                      struct ibv_port_attr *attr, size_t size);
+int table_query_device_ex(struct ibv_context *context,
+                          const struct ibv_query_device_ex_input *input,
+                          struct ibv_device_attr_ex *attr, size_t size);
 struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
                                   struct ibv_qp_init_attr_ex *attr);
 int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc);

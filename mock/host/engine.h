@@ -15,8 +15,8 @@
 uint64_t now_ns(void);
 
 /*
- * A timer. fire() runs in the engine, without locks held, once per arming. Arming again
- * moves the deadline. All but fire() from any thread.
+ * A timer. fire() runs in the engine or in a thread that polls, without locks held, once
+ * per arming. Arming again moves the deadline. All but fire() from any thread.
  */
 struct timer {
 	uint64_t deadline; /* now_ns() clock; 0 when not armed */
@@ -32,6 +32,11 @@ void timer_cancel(struct timer *timer);
 /* As timer_cancel(), and waits until fire() does not run. No lock that fire() takes may
  * be held. */
 void timer_cancel_sync(struct timer *timer);
+/*
+ * For threads that poll: fires what is due, so that nothing waits for the engine to get a
+ * core. Costs next to nothing when no timer is armed. The caller holds no lock.
+ */
+void timers_poll(void);
 
 /* What an inbox message asks for; each kind has one handler, run in the owner's engine.
  */

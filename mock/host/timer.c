@@ -2,11 +2,15 @@
 /* The engine's timers: a binary heap by deadline, under one lock. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "host/engine.h"
 #include "host/inside.h"
+
+enum { LOOKS_PER_CLOCK = 8 }; /* reading the clock costs more than an empty poll */
 
 static struct {
 	pthread_mutex_t lock;
@@ -14,11 +18,16 @@ static struct {
 	struct timer **at; /* from 1 on: the children of n are 2n and 2n+1 */
 	unsigned int count, room;
 	struct timer *firing;
+	bool running;     /* someone fires what is due … */
+	pthread_t runner; /* … and it is this thread */
 	uint64_t wake_at; /* what the engine was told; 0: it will ask */
 } heap = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.idle = PTHREAD_COND_INITIALIZER,
 };
+
+/* The first deadline, for those who only look; 0: none. Written under the heap's lock. */
+static _Atomic uint64_t first_deadline;
 
 uint64_t now_ns(void)
 {
@@ -26,6 +35,12 @@ uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static void publish_first(void)
+{
+	atomic_store_explicit(&first_deadline, heap.count ? heap.at[1]->deadline : 0,
+	                      memory_order_relaxed);
 }
 
 static void put(unsigned int index, struct timer *timer)
@@ -65,12 +80,13 @@ static void take_out(struct timer *timer)
 	struct timer *last = heap.at[heap.count--];
 
 	timer->deadline = 0;
-	if (last == timer)
-		return;
-	if (index > 1 && heap.at[index / 2]->deadline > last->deadline)
-		sift_up(index, last);
-	else
-		sift_down(index, last);
+	if (last != timer) {
+		if (index > 1 && heap.at[index / 2]->deadline > last->deadline)
+			sift_up(index, last);
+		else
+			sift_down(index, last);
+	}
+	publish_first();
 }
 
 static int make_room(void)
@@ -115,6 +131,7 @@ int timer_arm(struct timer *timer, uint64_t deadline)
 			take_out(timer);
 		timer->deadline = deadline ? deadline : 1;
 		sift_up(++heap.count, timer);
+		publish_first();
 		tell_engine();
 	}
 	pthread_mutex_unlock(&heap.lock);
@@ -135,7 +152,7 @@ void timer_cancel_sync(struct timer *timer)
 	for (;;) {
 		if (timer->deadline)
 			take_out(timer);
-		if (heap.firing != timer || in_engine())
+		if (heap.firing != timer || pthread_equal(heap.runner, pthread_self()))
 			break;
 		pthread_cond_wait(&heap.idle, &heap.lock);
 	}
@@ -154,19 +171,46 @@ static void fire(struct timer *timer)
 	pthread_cond_broadcast(&heap.idle);
 }
 
-void timers_run(void)
+/* One thread at a time, so that a timer that is cancelled is waited for in one place. */
+static void fire_due(void)
 {
 	uint64_t now = now_ns();
+
+	heap.running = true;
+	heap.runner = pthread_self();
+	while (heap.count && heap.at[1]->deadline <= now)
+		fire(heap.at[1]);
+	heap.running = false;
+}
+
+void timers_run(void)
+{
 	uint64_t first;
 
 	pthread_mutex_lock(&heap.lock);
-	while (heap.count && heap.at[1]->deadline <= now)
-		fire(heap.at[1]);
+	while (heap.running)
+		pthread_cond_wait(&heap.idle, &heap.lock);
+	fire_due();
 	first = heap.count ? heap.at[1]->deadline : 0;
-	if (first != heap.wake_at || first <= now) {
-		heap.wake_at = first;
-		if (first)
-			engine_wake_at(first);
+	heap.wake_at = first;
+	if (first)
+		engine_wake_at(first);
+	pthread_cond_broadcast(&heap.idle);
+	pthread_mutex_unlock(&heap.lock);
+}
+
+void timers_poll(void)
+{
+	static _Thread_local unsigned int looks;
+	uint64_t first = atomic_load_explicit(&first_deadline, memory_order_relaxed);
+
+	if (!first || ++looks % LOOKS_PER_CLOCK || now_ns() < first)
+		return;
+	if (pthread_mutex_trylock(&heap.lock))
+		return;
+	if (!heap.running) {
+		fire_due();
+		pthread_cond_broadcast(&heap.idle);
 	}
 	pthread_mutex_unlock(&heap.lock);
 }
@@ -179,6 +223,8 @@ void timers_discard(void)
 	heap.at = NULL;
 	heap.count = heap.room = 0;
 	heap.wake_at = 0;
+	heap.running = false;
+	publish_first();
 }
 
 void timers_fork(enum fork_stage stage)

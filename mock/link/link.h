@@ -7,6 +7,8 @@
 #include "link/packet.h"
 #include "object/qp.h"
 
+#define CREDIT_UNKNOWN UINT32_MAX
+
 struct link_ops {
 	const char *name;
 	/*
@@ -15,6 +17,12 @@ struct link_ops {
 	 * that was not sent.
 	 */
 	void (*send)(struct qp *qp, const struct packet *packet, struct reply *reply);
+	/*
+	 * End-to-end credits (IBA 9.7.7.2): how many receives the responder has posted,
+	 * as far as can be told without asking, and how many its queue holds.
+	 * CREDIT_UNKNOWN where it cannot.
+	 */
+	uint32_t (*credit)(struct qp *qp, uint32_t *room);
 	/* The QP's destination changes: forget what was found of the last one. */
 	void (*unbind)(struct qp *qp);
 };

@@ -47,8 +47,20 @@ static void local_send(struct qp *qp, const struct packet *packet, struct reply 
 		reply->sent = false;
 }
 
+static uint32_t local_credit(struct qp *qp, uint32_t *room)
+{
+	const struct rq_shared *rq;
+
+	if (!is_bound(qp, qp->attr.dest_qp_num))
+		return CREDIT_UNKNOWN;
+	rq = peer_ptr(qp->peer, qp->remote->rq);
+	*room = rq->size;
+	return rq_posted(rq);
+}
+
 const struct link_ops link_local = {
 	.name = "local",
 	.send = local_send,
+	.credit = local_credit,
 	.unbind = local_unbind,
 };

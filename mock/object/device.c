@@ -106,6 +106,15 @@ void device_query(struct ibv_device_attr *attr)
 	};
 }
 
+/* What is not named is absent: zero. */
+void device_query_ex(struct ibv_device_attr_ex *attr)
+{
+	memset(attr, 0, sizeof(*attr));
+	device_query(&attr->orig_attr);
+	attr->device_cap_flags_ex = attr->orig_attr.device_cap_flags;
+	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
+}
+
 void device_query_port(struct ibv_port_attr *attr)
 {
 	memset(attr, 0, sizeof(*attr));
@@ -116,7 +125,7 @@ void device_query_port(struct ibv_port_attr *attr)
 	attr->port_cap_flags = IBV_PORT_CM_SUP | IBV_PORT_IP_BASED_GIDS;
 	attr->max_msg_sz = DEVICE_MAX_MSG;
 	attr->pkey_tbl_len = 1;
-	attr->max_vl_num = 1; /* VL0 alone (IBA 14.2.5.6) */
+	attr->max_vl_num = 1;   /* VL0 alone (IBA 14.2.5.6) */
 	attr->active_width = 1; /* 1X */
 	attr->active_speed =
 	        1;            /* 2.5 Gb/s, the least that can be said: there is no wire */

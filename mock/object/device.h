@@ -60,6 +60,7 @@ int context_open(struct device *device, struct context **context);
 void context_close(struct context *context);
 
 void device_query(struct ibv_device_attr *attr);
+void device_query_ex(struct ibv_device_attr_ex *attr);
 void device_query_port(struct ibv_port_attr *attr);
 uint64_t device_guid(void);
 

@@ -160,6 +160,7 @@ static void base_init(struct qp *qp, struct ibv_pd *pd,
 	list_init(&qp->context_node);
 	list_init(&qp->pd_node);
 	list_init(&qp->srq_node);
+	list_init(&qp->credit_node);
 	qp->sq_sig_all = attr->sq_sig_all;
 	qp->cap = attr->cap;
 	if (attr->srq)

@@ -31,6 +31,14 @@ struct wqe {
 	struct ibv_sge sge[]; /* or the payload itself, with IBV_SEND_INLINE */
 };
 
+/* What the send queue waits for; nothing is sent meanwhile. */
+enum sq_wait {
+	SQ_RUNS,
+	SQ_WAITS_CREDIT, /* the responder has no receive: it is not worth asking yet */
+	SQ_WAITS_RNR,    /* it said so: the time that it named */
+	SQ_WAITS_ANSWER, /* none came: the local ACK timeout */
+};
+
 struct sq {
 	pthread_mutex_t lock; /* the requester's */
 	char *ring;
@@ -42,13 +50,14 @@ struct sq {
 	uint32_t posted; /* WQEs put in, modulo 2^32 */
 	uint32_t next;   /* the WQE to work on next */
 	_Atomic uint32_t
-	        completed;    /* WQEs whose completion was polled: their place is free */
-	uint32_t psn;         /* of the next new packet */
-	bool started;         /* the WQE at next has a PSN: it was sent before */
-	bool waiting;         /* for the retry timer; nothing is sent meanwhile */
-	bool waiting_lost;    /* … because no answer came */
-	uint64_t wait_until;  /* now_ns() clock */
-	unsigned int retries; /* left, of retry_cnt */
+	        completed; /* WQEs whose completion was polled: their place is free */
+	uint32_t psn;      /* of the next new packet */
+	bool started;      /* the WQE at next has a PSN: it was sent before */
+	enum sq_wait wait;
+	uint64_t wait_until;      /* now_ns() clock */
+	bool armed;               /* the retry timer */
+	bool probe;               /* ask, credit or not */
+	unsigned int retries;     /* left, of retry_cnt */
 	unsigned int rnr_retries; /* left, of rnr_retry */
 };
 
@@ -77,6 +86,7 @@ struct qp {
 	struct peer *peer;        /* local link: the owner of dest_qp_num, once found */
 	struct qp_shared *remote; /* there */
 	struct list context_node, pd_node, srq_node;
+	struct list credit_node; /* under the lock of transport/credit.c */
 	_Atomic uint32_t holds;
 	uint32_t async_delivered; /* under the context's async_lock */
 };

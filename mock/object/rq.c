@@ -83,10 +83,14 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
 
 const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq)
 {
-	if (unlikely(rq->posted_seen == rq->consumed)) {
-		rq->posted_seen = atomic_load_explicit(&rq->posted, memory_order_acquire);
-		if (rq->posted_seen == rq->consumed)
+	uint32_t consumed = atomic_load_explicit(&rq->consumed, memory_order_relaxed);
+	uint32_t posted = atomic_load_explicit(&rq->posted_seen, memory_order_relaxed);
+
+	if (unlikely(posted == consumed)) {
+		posted = atomic_load_explicit(&rq->posted, memory_order_acquire);
+		if (posted == consumed)
 			return NULL;
+		atomic_store_explicit(&rq->posted_seen, posted, memory_order_relaxed);
 	}
-	return rwqe_at(rq, peer_ptr(owner, rq->ring), rq->consumed);
+	return rwqe_at(rq, peer_ptr(owner, rq->ring), consumed);
 }

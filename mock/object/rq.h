@@ -29,8 +29,9 @@ union rwqe_copy {
 /* Shared. */
 struct rq_shared {
 	struct host_lock lock; /* of those who consume, when the queue is shared by QPs */
-	uint32_t consumed;     /* work requests taken; under that lock or the one QP's */
-	uint32_t posted_seen;
+	_Atomic uint32_t
+	        consumed; /* work requests taken; under that lock or the one QP's */
+	_Atomic uint32_t posted_seen;
 	uint32_t size;   /* of the ring: a power of two */
 	uint32_t stride; /* bytes from one work request to the next */
 	uint32_t pd;     /* whose keys the work requests use */
@@ -63,9 +64,25 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr);
  */
 const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq);
 
+/*
+ * How many rq_peek() would find, as far as a look without the lock can tell: at least so
+ * many when there are any, since it looks at the owner's side only when it must.
+ */
+static inline uint32_t rq_posted(const struct rq_shared *rq)
+{
+	uint32_t consumed = atomic_load_explicit(&rq->consumed, memory_order_relaxed);
+	uint32_t seen = atomic_load_explicit(&rq->posted_seen, memory_order_relaxed);
+
+	if (seen == consumed)
+		seen = atomic_load_explicit(&rq->posted, memory_order_acquire);
+	return seen - consumed;
+}
+
 static inline void rq_consume(struct rq_shared *rq)
 {
-	rq->consumed++;
+	uint32_t consumed = atomic_load_explicit(&rq->consumed, memory_order_relaxed);
+
+	atomic_store_explicit(&rq->consumed, consumed + 1, memory_order_relaxed);
 }
 
 #endif

@@ -4,7 +4,9 @@
 
 void flush_sq(struct qp *qp)
 {
-	qp->sq.waiting = false;
+	qp->sq.wait = SQ_RUNS;
+	qp->sq.armed = false;
+	credit_forget(qp);
 	qp->sq.started = false;
 	timer_cancel(&qp->retry_timer);
 	while (qp->sq.next != qp->sq.posted) {

@@ -44,5 +44,9 @@ static void take_one(const struct cqe *entry, void *arg, unsigned int index)
 
 int transport_poll(struct cq *cq, int count, struct ibv_wc *wc)
 {
+	if (cq_is_empty(cq)) {
+		credit_look();
+		timers_poll();
+	}
 	return cq_is_empty(cq) ? 0 : cq_poll(cq, count, take_one, wc);
 }

@@ -24,7 +24,9 @@ int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct
 /* Nothing is under way, nothing is posted, nothing is waiting to be polled. */
 static void reset(struct qp *qp)
 {
-	qp->sq.waiting = qp->sq.started = qp->drain_notify = false;
+	qp->sq.wait = SQ_RUNS;
+	qp->sq.started = qp->sq.armed = qp->sq.probe = qp->drain_notify = false;
+	credit_forget(qp);
 	timer_cancel(&qp->retry_timer);
 	responder_lock(peer_self(), qp->sh);
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);

@@ -124,6 +124,12 @@ static void step(struct qp *qp)
 		qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
 		qp->sq.started = true;
 	}
+	if ((opcode_info[opcode_of[wqe->opcode]].mask & OP_RECV) && !qp->sq.probe &&
+	    unlikely(!credit_have(qp))) {
+		credit_wait(qp);
+		return;
+	}
+	qp->sq.probe = false;
 	packet_fill(qp, wqe, &packet);
 	packet.iov = iov;
 	packet.iovs = iovs;
@@ -141,7 +147,7 @@ static bool may_send(const struct qp *qp)
 
 void requester_run(struct qp *qp)
 {
-	while (qp->sq.next != qp->sq.posted && !qp->sq.waiting) {
+	while (qp->sq.next != qp->sq.posted && qp->sq.wait == SQ_RUNS) {
 		if (unlikely(!may_send(qp)))
 			break;
 		step(qp);

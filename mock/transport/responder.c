@@ -132,8 +132,9 @@ static enum outcome take_receive(struct request *req)
 	return req->wqe ? RESP_DONE : RESP_RNR;
 }
 
-static void push_receive(const struct request *req, enum ibv_wc_status status,
-                         const struct cqe *extra, const void *data)
+/* -EOVERFLOW: the owner's CQ was full, and the completion is lost. */
+static int push_receive(const struct request *req, enum ibv_wc_status status,
+                        const struct cqe *extra, const void *data)
 {
 	struct cqe entry = {
 		.status = status,
@@ -155,7 +156,7 @@ static void push_receive(const struct request *req, enum ibv_wc_status status,
 	}
 	if (!req->qp->rq_is_shared)
 		rq_consume(rq_of(req));
-	cq_push(req->owner, req->qp->recv_cq, &entry, data);
+	return cq_push(req->owner, req->qp->recv_cq, &entry, data);
 }
 
 /* The payload in one piece: where it is, if it is one, or gathered. */
@@ -170,25 +171,32 @@ static const void *gather(const struct packet *packet, char *room)
 	return room;
 }
 
-/* A small SEND travels in the completion, and is placed by its owner's poll. */
-static bool deliver_inline(const struct request *req)
+/* Whether a SEND is small and simple enough to travel in the completion. */
+static bool fits_inline(const struct request *req)
 {
 	const struct packet *packet = req->packet;
 	const struct ibv_sge *sge = req->wqe->sge;
-	char room[CQE_INLINE_MAX];
 	uint64_t va;
-	struct cqe extra = { .flags = CQE_INLINE,
-		             .place_va = sge->addr,
-		             .place_lkey = sge->lkey };
 
-	if (packet->length > CQE_INLINE_MAX || !req->wqe->num_sge ||
-	    sge->length < packet->length ||
-	    (packet->length &&
-	     !mr_check(req->owner, sge->lkey, rq_of(req)->pd, IBV_ACCESS_LOCAL_WRITE,
-	               sge->addr, sge->length, &va)))
-		return false;
-	push_receive(req, IBV_WC_SUCCESS, &extra, gather(packet, room));
-	return true;
+	return packet->length <= CQE_INLINE_MAX && req->wqe->num_sge &&
+	       sge->length >= packet->length &&
+	       (!packet->length ||
+	        mr_check(req->owner, sge->lkey, rq_of(req)->pd, IBV_ACCESS_LOCAL_WRITE,
+	                 sge->addr, sge->length, &va));
+}
+
+/* It is placed by its owner's poll. */
+static enum outcome deliver_inline(const struct request *req)
+{
+	const struct ibv_sge *sge = req->wqe->sge;
+	char room[CQE_INLINE_MAX];
+	struct cqe extra = { .flags = CQE_INLINE };
+
+	extra.place_va = sge->addr;
+	extra.place_lkey = sge->lkey;
+	return push_receive(req, IBV_WC_SUCCESS, &extra, gather(req->packet, room))
+	               ? RESP_OPERATION
+	               : RESP_DONE;
 }
 
 /* The receive's scatter list, cut to the payload, in the owner's addresses. NULL status:
@@ -220,20 +228,25 @@ static enum outcome deliver_scattered(const struct request *req)
 	struct iovec iov[DEVICE_MAX_SGE];
 	unsigned int iovs = 0;
 	enum ibv_wc_status status = scatter_list(req, iov, &iovs);
+	int err = 0;
 
-	if (status == IBV_WC_SUCCESS &&
-	    peer_write(req->owner, iov, iovs, req->packet->iov, req->packet->iovs))
-		status = IBV_WC_LOC_PROT_ERR;
-	push_receive(req, status, NULL, NULL);
 	if (status == IBV_WC_SUCCESS)
-		return RESP_DONE;
+		err = peer_write(req->owner, iov, iovs, req->packet->iov,
+		                 req->packet->iovs);
+	if (err == -ESRCH)
+		return RESP_DROP; /* the owner is gone */
+	if (err)
+		status = IBV_WC_LOC_PROT_ERR;
+	err = push_receive(req, status, NULL, NULL);
 	/* IBA 9.7.4.1.7 for the length, 9.7.5.2.7 for the rest */
-	return status == IBV_WC_LOC_LEN_ERR ? RESP_INVALID : RESP_OPERATION;
+	if (status == IBV_WC_LOC_LEN_ERR)
+		return RESP_INVALID;
+	return status == IBV_WC_SUCCESS && !err ? RESP_DONE : RESP_OPERATION;
 }
 
 static enum outcome execute_send(struct request *req)
 {
-	return deliver_inline(req) ? RESP_DONE : deliver_scattered(req);
+	return fits_inline(req) ? deliver_inline(req) : deliver_scattered(req);
 }
 
 /* The owner's memory that a RETH or AtomicETH names, if it may be used so
@@ -270,10 +283,11 @@ static enum outcome execute_write(struct request *req)
 	if (remote_memory(req, IBV_ACCESS_REMOTE_WRITE, packet->length, &iov))
 		outcome = after_copy(
 		        peer_write(req->owner, &iov, 1, packet->iov, packet->iovs));
-	if (req->wqe && (outcome == RESP_DONE || req->qp->rq_is_shared))
-		push_receive(req,
-		             outcome == RESP_DONE ? IBV_WC_SUCCESS : IBV_WC_WR_FLUSH_ERR,
-		             NULL, NULL);
+	/* A receive that came out of an SRQ cannot go back. */
+	if (req->wqe && (outcome == RESP_DONE || req->qp->rq_is_shared) &&
+	    push_receive(req, outcome == RESP_DONE ? IBV_WC_SUCCESS : IBV_WC_WR_FLUSH_ERR,
+	                 NULL, NULL))
+		return RESP_OPERATION;
 	return outcome;
 }
 

@@ -6,21 +6,34 @@
 
 enum { RETRY_INFINITE = 7 }; /* of rnr_retry (IBA 9.7.5.2.8) */
 
-static void wait_for(struct qp *qp, uint64_t ns, bool lost)
+static void arm(struct qp *qp, uint64_t deadline)
 {
-	qp->sq.waiting = true;
-	qp->sq.waiting_lost = lost;
+	qp->sq.armed = true;
+	timer_arm(&qp->retry_timer, deadline);
+}
+
+static void wait_for(struct qp *qp, enum sq_wait wait, uint64_t ns)
+{
+	qp->sq.wait = wait;
 	qp->sq.wait_until = now_ns() + ns;
-	timer_arm(&qp->retry_timer, qp->sq.wait_until);
+	arm(qp, qp->sq.wait_until);
+}
+
+void retry_wait_at_most(struct qp *qp, enum sq_wait wait, uint64_t ns)
+{
+	qp->sq.wait = wait;
+	qp->sq.wait_until = now_ns() + ns;
+	if (!qp->sq.armed) /* else it fires before, and goes on from there */
+		arm(qp, qp->sq.wait_until);
 }
 
 void retry_after_loss(struct qp *qp)
 {
 	/* 4.096 us * 2^timeout; 0 is for ever (IBA 9.7.6.1.3, C9-139) */
 	if (qp->attr.timeout) {
-		wait_for(qp, UINT64_C(4096) << qp->attr.timeout, true);
+		wait_for(qp, SQ_WAITS_ANSWER, UINT64_C(4096) << qp->attr.timeout);
 	} else {
-		qp->sq.waiting = qp->sq.waiting_lost = true;
+		qp->sq.wait = SQ_WAITS_ANSWER;
 		qp->sq.wait_until = UINT64_MAX;
 	}
 }
@@ -33,7 +46,7 @@ void retry_after_rnr(struct qp *qp, unsigned int timer)
 	}
 	if (qp->attr.rnr_retry != RETRY_INFINITE)
 		qp->sq.rnr_retries--;
-	wait_for(qp, UINT64_C(1000) * rnr_timer_us[timer], false);
+	wait_for(qp, SQ_WAITS_RNR, UINT64_C(1000) * rnr_timer_us[timer]);
 }
 
 void retry_reset(struct qp *qp)
@@ -44,12 +57,13 @@ void retry_reset(struct qp *qp)
 
 static void retry(struct qp *qp)
 {
-	bool lost = qp->sq.waiting_lost;
+	enum sq_wait wait = qp->sq.wait;
 
-	qp->sq.waiting = false;
-	if (lost && !qp->sq.retries)
+	qp->sq.wait = SQ_RUNS;
+	qp->sq.probe = true;
+	if (wait == SQ_WAITS_ANSWER && !qp->sq.retries)
 		completer_fail(qp, sq_at(&qp->sq, qp->sq.next), IBV_WC_RETRY_EXC_ERR);
-	else if (lost)
+	else if (wait == SQ_WAITS_ANSWER)
 		qp->sq.retries--;
 	requester_run(qp);
 }
@@ -59,7 +73,14 @@ void retry_fire(struct timer *timer)
 	struct qp *qp = container_of(timer, struct qp, retry_timer);
 
 	pthread_mutex_lock(&qp->sq.lock);
-	if (qp->sq.waiting && now_ns() >= qp->sq.wait_until)
-		retry(qp);
+	qp->sq.armed = false;
+	if (qp->sq.wait != SQ_RUNS && qp->sq.wait_until != UINT64_MAX) {
+		/* A wait that ended left its timer armed: this one may have longer to go.
+		 */
+		if (now_ns() >= qp->sq.wait_until)
+			retry(qp);
+		else
+			arm(qp, qp->sq.wait_until);
+	}
 	pthread_mutex_unlock(&qp->sq.lock);
 }

@@ -53,10 +53,18 @@ void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *p
 void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status);
 
 /* retry.c */
+/* As the waits below, for one that mostly ends early: costs no timer each time. */
+void retry_wait_at_most(struct qp *qp, enum sq_wait wait, uint64_t ns);
 void retry_after_loss(struct qp *qp);
 void retry_after_rnr(struct qp *qp, unsigned int timer);
 void retry_reset(struct qp *qp);
 void retry_fire(struct timer *timer);
+
+/* credit.c: the requester's lock is held, but for credit_look(), which any poll calls. */
+bool credit_have(struct qp *qp);
+void credit_wait(struct qp *qp);
+void credit_forget(struct qp *qp);
+void credit_look(void);
 
 /* flush.c: the requester's lock is held. */
 void flush_to_error(struct qp *qp);
