@@ -87,10 +87,10 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 mock_src    := $(wildcard mock/*/*.c)
 srdma_src   := $(wildcard src/session/*.c src/common/*.c)
+program_src := $(wildcard src/program/*.c)
 server_src  := $(wildcard src/server/*.c)
 client_src  := $(wildcard src/client/*.c)
 tool_src    := $(wildcard src/mockrdma/*.c)
-common_src  := $(wildcard src/common/*.c)
 example_src := $(wildcard examples/*.c)
 bench_src   := $(wildcard bench/*.c)
 unit_src    := $(wildcard tests/unit/test_*.c tests/sim/test_*.c)
@@ -98,7 +98,7 @@ unit_src    := $(wildcard tests/unit/test_*.c tests/sim/test_*.c)
 support_src := $(filter-out $(unit_src),$(wildcard tests/unit/*.c tests/unit/*/*.c tests/sim/*.c))
 # Programs that the test scripts run.
 helper_src  := $(wildcard tests/integration/*.c tests/programs/*.c)
-all_src     := $(mock_src) $(srdma_src) $(server_src) $(client_src) $(tool_src) $(example_src) \
+all_src     := $(mock_src) $(srdma_src) $(program_src) $(server_src) $(client_src) $(tool_src) $(example_src) \
                $(bench_src) $(unit_src) $(support_src) $(helper_src)
 
 # A target exists only where there are sources for it.
@@ -107,6 +107,8 @@ if_any = $(if $(strip $(1)),$(2))
 lib_mock    := $(call if_any,$(mock_src),$(BUILD)/lib/libmockrdma.so)
 lib_so      := $(call if_any,$(srdma_src),$(BUILD)/lib/libsrdma.so)
 lib_a       := $(call if_any,$(srdma_src),$(BUILD)/lib/libsrdma.a)
+# What both programs share, as an archive: each takes what it needs.
+lib_program := $(call if_any,$(program_src),$(BUILD)/obj/libprogram.a)
 server      := $(call if_any,$(server_src),$(BUILD)/bin/secure_server)
 client      := $(call if_any,$(client_src),$(BUILD)/bin/secure_client)
 tool        := $(call if_any,$(tool_src),$(BUILD)/bin/mockrdma)
@@ -196,9 +198,12 @@ $(lib_a): $(call obj,$(srdma_src)) $(BUILD)/.sources
 $(support): $(call obj,$(support_src)) $(BUILD)/.sources
 	$(call archive,$(filter %.o,$^))
 
+$(lib_program): $(call obj,$(program_src)) $(BUILD)/.sources
+	$(call archive,$(filter %.o,$^))
+
 $(server): $(call obj,$(server_src))
 $(client): $(call obj,$(client_src))
-$(server) $(client): $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
+$(server) $(client): $(lib_program) $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) \
 		$(if $(RDMA_DEP),$(call rpath,../lib)) $(srdma_libs))
 
@@ -218,7 +223,7 @@ $(examples): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_so) $(RDMA_DEP)
 #   test_mock_*       libmockrdma.so in place of libibverbs and librdmacm
 #   test_in_mock_*    the mock's objects, for what the library hides
 #   test_in_NAME_*    the objects of src/NAME without its main.c (server, client, mockrdma)
-#   any other         libsrdma.a and the system's libraries; test_in_srdma_* too, since an
+#   any other         src/program, libsrdma.a and the system's libraries; test_in_srdma_* too, since an
 #                     archive hides nothing
 
 is_unit    = $(filter $(BUILD)/tests/unit/test_$(1)_% $(BUILD)/tests/sim/test_$(1)_%,$(units))
@@ -243,14 +248,14 @@ $(in_tool): $(BUILD)/%: $(BUILD)/obj/%.o $(call no_main,$(tool_src))
 
 $(in_server): $(call no_main,$(server_src))
 $(in_client): $(call no_main,$(client_src))
-$(with_libs): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
-	$(call link,$(filter %.o,$^) $(support) $(lib_a),$(event_libs) $(call rpath,../../lib) \
+$(with_libs): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
+	$(call link,$(filter %.o,$^) $(support) $(lib_program) $(lib_a),$(event_libs) $(call rpath,../../lib) \
 		$(srdma_libs) -lcmocka)
 
-$(helpers): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
+$(helpers): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../../lib) $(srdma_libs))
 
-$(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_a) $(RDMA_DEP)
+$(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../lib) $(srdma_libs))
 
 # --- running -----------------------------------------------------------------------------
