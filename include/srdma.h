@@ -327,7 +327,7 @@ struct srdma_worker_stats {
 	uint64_t bytes_received;
 	uint64_t bytes_written; /* one-sided, by us */
 	uint64_t bytes_read;
-	uint64_t receive_buffers; /* of all its devices, now */
+	uint64_t receive_buffers; /* shared ones, of all its devices, now */
 	uint64_t shared_receive; /* devices on which the sessions share a receive queue */
 	uint64_t devices;        /* devices in use */
 };
@@ -692,7 +692,8 @@ SRDMA_API void srdma_listener_free(struct srdma_listener *listener);
 
 /*
  * A worker of its own, a connection, and everything up to established. On failure nothing
- * is left. srdma_session_free() frees the worker too. `handlers` may be NULL.
+ * is left. srdma_session_free(), which is for outside of callbacks here, frees the worker
+ * too. `handlers` may be NULL.
  */
 SRDMA_API int srdma_dial(struct srdma_context *context, const char *host,
                          const char *port, const struct srdma_handlers *handlers,

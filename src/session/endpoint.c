@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "session/endpoint.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "session/error.h"
+#include "session/psn.h"
+
+/* RNR is rare (credits), and waits rather than fails: 0.64 ms (IBA 9.7.5.2.8), without
+ * end. */
+#define RNR_TIMER 12
+#define RNR_RETRY 7
+#define HOP_LIMIT 64
+
+#define RIGHTS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
+
+static unsigned lesser(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Ask for less inline room until the device has it; every device has 0. */
+static int create_qp(struct endpoint *endpoint, const struct endpoint_sizes *sizes,
+                     bool shared)
+{
+	static const uint32_t inlines[] = { 220, 64, 32, 0 };
+	struct adapter *adapter = endpoint->adapter;
+
+	for (size_t i = 0; i < sizeof(inlines) / sizeof(inlines[0]); i++) {
+		struct ibv_qp_init_attr init = {
+			.send_cq = adapter->cq,
+			.recv_cq = adapter->cq,
+			.srq = shared ? adapter->srq : NULL,
+			.cap = { .max_send_wr = sizes->sends,
+			         .max_recv_wr = shared ? 0 : sizes->receives,
+			         .max_send_sge = 1,
+			         .max_recv_sge = shared ? 0 : 1,
+			         .max_inline_data = inlines[i] },
+			.qp_type = IBV_QPT_RC,
+			.sq_sig_all = 1,
+		};
+
+		endpoint->qp = ibv_create_qp(endpoint->pd, &init);
+		if (endpoint->qp) {
+			endpoint->qpn = endpoint->qp->qp_num;
+			endpoint->inline_max = init.cap.max_inline_data;
+			return 0;
+		}
+		if (errno != EINVAL)
+			break;
+	}
+	return fail(errno == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
+	            "cannot create a queue pair on %s: %s", adapter_name(adapter),
+	            errno_text(errno));
+}
+
+static int reserve(struct endpoint *endpoint, const struct endpoint_sizes *sizes,
+                   bool shared)
+{
+	int completions = (int)(sizes->sends + (shared ? 0 : sizes->receives));
+	int error = adapter_reserve(endpoint->adapter, completions);
+
+	if (!error)
+		endpoint->reserved = completions;
+	return error;
+}
+
+static int to_init(struct endpoint *endpoint)
+{
+	struct ibv_qp_attr attr = {
+		.qp_state = IBV_QPS_INIT,
+		.port_num = (uint8_t)endpoint->adapter->worker->options
+		                    .number[SRDMA_OPT_IB_PORT],
+		.qp_access_flags = RIGHTS,
+	};
+
+	return endpoint_step(endpoint, &attr,
+	                     IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+	                             IBV_QP_ACCESS_FLAGS);
+}
+
+static int provide_receives(struct endpoint *endpoint, const struct endpoint_sizes *sizes,
+                            bool shared)
+{
+	int error;
+
+	if (!shared) {
+		endpoint->pool.pd = endpoint->pd;
+		endpoint->pool.qp = endpoint->qp;
+		endpoint->pool.stride = sizes->message;
+		return pool_grow(&endpoint->pool, sizes->receives);
+	}
+	error = adapter_claim(endpoint->adapter, (int)sizes->receives);
+	if (!error)
+		endpoint->claimed = sizes->receives;
+	return error;
+}
+
+int endpoint_open(struct endpoint *endpoint, struct adapter *adapter,
+                  const struct adapter_gid *gid, const struct endpoint_sizes *sizes)
+{
+	bool shared = sizes->shared && adapter->srq;
+	int error;
+
+	endpoint->adapter = adapter;
+	endpoint->gid = *gid;
+	endpoint->reads = (uint8_t)lesser(sizes->reads,
+	                                  lesser(adapter->limits.max_qp_rd_atom,
+	                                         adapter->limits.max_qp_init_rd_atom));
+	list_init(&endpoint->node);
+	error = psn_draw(&endpoint->psn);
+	if (!error)
+		error = reserve(endpoint, sizes, shared);
+	if (error)
+		return error;
+	endpoint->pd = ibv_alloc_pd(adapter->verbs);
+	if (!endpoint->pd)
+		error = fail(SRDMA_ESYSTEM,
+		             "cannot allocate a protection domain on %s: %s",
+		             adapter_name(adapter), errno_text(errno));
+	else
+		error = create_qp(endpoint, sizes, shared);
+	if (!error) {
+		adapter_add(adapter, endpoint);
+		/* A receive can be posted from INIT on (IBA 10.3.1). */
+		error = to_init(endpoint);
+	}
+	if (!error)
+		error = provide_receives(endpoint, sizes, shared);
+	if (error) {
+		endpoint_destroy_qp(endpoint);
+		endpoint_free(endpoint);
+	}
+	return error;
+}
+
+void endpoint_destroy_qp(struct endpoint *endpoint)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
+
+	OPENSSL_cleanse(&endpoint->psn, sizeof(endpoint->psn));
+	OPENSSL_cleanse(&endpoint->peer_psn, sizeof(endpoint->peer_psn));
+	if (endpoint->reserved)
+		adapter_reserve(endpoint->adapter, -endpoint->reserved);
+	endpoint->reserved = 0;
+	if (!endpoint->qp)
+		return;
+	/* By way of ERR, so that shared receive buffers in use come back as flushed. */
+	ibv_modify_qp(endpoint->qp, &attr, IBV_QP_STATE);
+	if (ibv_destroy_qp(endpoint->qp))
+		log_error("cannot destroy a queue pair on %s: %s",
+		          adapter_name(endpoint->adapter), errno_text(errno));
+	adapter_remove(endpoint->adapter, endpoint);
+	endpoint->qp = NULL;
+	pool_deregister(&endpoint->pool);
+	if (endpoint->claimed)
+		adapter_claim(endpoint->adapter, -(int)endpoint->claimed);
+	endpoint->claimed = 0;
+}
+
+void endpoint_free(struct endpoint *endpoint)
+{
+	pool_free(&endpoint->pool);
+	if (endpoint->pd && ibv_dealloc_pd(endpoint->pd))
+		log_error("cannot free a protection domain on %s: %s",
+		          adapter_name(endpoint->adapter), errno_text(errno));
+	endpoint->pd = NULL;
+}
+
+void endpoint_describe(const struct endpoint *endpoint, struct frame_endpoint *out)
+{
+	const struct ibv_port_attr *port = &endpoint->adapter->port;
+
+	*out = (struct frame_endpoint){
+		.mtu = (uint8_t)port->active_mtu,
+		.link_layer = port->link_layer,
+		.reads_out = endpoint->reads,
+		.reads_in = endpoint->reads,
+		.qpn = endpoint->qpn,
+		.psn = endpoint->psn,
+		.lid = port->lid,
+	};
+	memcpy(out->gid, endpoint->gid.gid.raw, sizeof(out->gid));
+}
+
+/* The PSNs that count are those from TLS, whoever made the attributes. */
+int endpoint_step(struct endpoint *endpoint, struct ibv_qp_attr *attr, int mask)
+{
+	static const char *const names[] = {
+		[IBV_QPS_INIT] = "INIT", [IBV_QPS_RTR] = "RTR", [IBV_QPS_RTS] = "RTS"
+	};
+	int error;
+
+	if (mask & IBV_QP_ACCESS_FLAGS)
+		attr->qp_access_flags = RIGHTS;
+	if (attr->qp_state == IBV_QPS_RTR)
+		attr->rq_psn = endpoint->peer_psn;
+	if (attr->qp_state == IBV_QPS_RTS)
+		attr->sq_psn = endpoint->psn;
+	error = ibv_modify_qp(endpoint->qp, attr, mask);
+	if (error)
+		return fail(SRDMA_ESYSTEM, "cannot bring a queue pair of %s to %s: %s",
+		            adapter_name(endpoint->adapter), names[attr->qp_state],
+		            errno_text(error));
+	return 0;
+}
+
+static int to_rtr(struct endpoint *endpoint, const struct frame_endpoint *peer)
+{
+	struct ibv_qp_attr attr = {
+		.qp_state = IBV_QPS_RTR,
+		.path_mtu = lesser(peer->mtu, endpoint->adapter->port.active_mtu),
+		.dest_qp_num = peer->qpn,
+		.max_dest_rd_atomic = (uint8_t)lesser(endpoint->reads, peer->reads_out),
+		.min_rnr_timer = RNR_TIMER,
+		.ah_attr = { .is_global = 1,
+		             .grh = { .sgid_index = (uint8_t)endpoint->gid.index,
+		                      .hop_limit = HOP_LIMIT },
+		             .dlid = peer->lid,
+		             .port_num = (uint8_t)endpoint->adapter->worker->options
+		                                 .number[SRDMA_OPT_IB_PORT] },
+	};
+
+	memcpy(attr.ah_attr.grh.dgid.raw, peer->gid, sizeof(peer->gid));
+	return endpoint_step(endpoint, &attr,
+	                     IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
+	                             IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+	                             IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+}
+
+static int to_rts(struct endpoint *endpoint, const struct frame_endpoint *peer,
+                  const struct options *options)
+{
+	struct ibv_qp_attr attr = {
+		.qp_state = IBV_QPS_RTS,
+		.timeout = (uint8_t)options->number[SRDMA_OPT_ACK_TIMEOUT],
+		.retry_cnt = (uint8_t)options->number[SRDMA_OPT_RETRY_COUNT],
+		.rnr_retry = RNR_RETRY,
+		.max_rd_atomic = (uint8_t)lesser(endpoint->reads, peer->reads_in),
+	};
+
+	return endpoint_step(endpoint, &attr,
+	                     IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+	                             IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+	                             IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+int endpoint_connect(struct endpoint *endpoint, const struct frame_endpoint *peer,
+                     const struct options *options)
+{
+	int error = to_rtr(endpoint, peer);
+
+	return error ? error : to_rts(endpoint, peer, options);
+}
+
+int endpoint_check_psn(struct endpoint *endpoint)
+{
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr = { 0 };
+	int error =
+	        ibv_query_qp(endpoint->qp, &attr, IBV_QP_SQ_PSN | IBV_QP_RQ_PSN, &init);
+	bool right = (attr.sq_psn & PSN_MASK) == endpoint->psn &&
+	             (attr.rq_psn & PSN_MASK) == endpoint->peer_psn;
+
+	OPENSSL_cleanse(&attr, sizeof(attr));
+	OPENSSL_cleanse(&endpoint->psn, sizeof(endpoint->psn));
+	OPENSSL_cleanse(&endpoint->peer_psn, sizeof(endpoint->peer_psn));
+	if (error)
+		return fail(SRDMA_ESYSTEM, "cannot read a queue pair of %s back: %s",
+		            adapter_name(endpoint->adapter), errno_text(error));
+	if (!right)
+		return fail(SRDMA_EINTERNAL,
+		            "%s did not take the starting PSNs that were exchanged: the "
+		            "session "
+		            "would not be protected by them",
+		            adapter_name(endpoint->adapter));
+	return 0;
+}
+
+bool endpoint_is_shared(const struct endpoint *endpoint)
+{
+	return endpoint->claimed > 0;
+}

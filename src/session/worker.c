@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "session/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "session/adapter.h"
+#include "session/cm.h"
+#include "session/error.h"
+#include "session/linger.h"
+#include "session/session.h"
+
+#define SKIPS       16 /* runs that completions alone may fill */
+#define ALARM_NEVER UINT64_MAX
+
+struct call {
+	struct list node;
+	void (*fn)(struct srdma_worker *worker, void *arg);
+	void *arg;
+};
+
+/*
+ * Descriptors
+ */
+
+int worker_watch(struct srdma_worker *worker, struct source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, source->fd, &event))
+		return fail(errno == ENOSPC || errno == ENOMEM ? SRDMA_ENOMEM
+		                                               : SRDMA_ESYSTEM,
+		            "cannot poll a descriptor: %s", errno_text(errno));
+	return 0;
+}
+
+void worker_rewatch(struct srdma_worker *worker, struct source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	epoll_ctl(worker->epoll, EPOLL_CTL_MOD, source->fd, &event);
+}
+
+void worker_unwatch(struct srdma_worker *worker, struct source *source)
+{
+	if (source->fd < 0)
+		return;
+	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	/* An event of it may be waiting in srdma_worker_run(). */
+	for (unsigned i = 0; i < worker->event_count; i++)
+		if (worker->events[i].data.ptr == source)
+			worker->events[i].data.ptr = NULL;
+}
+
+/*
+ * Timers
+ */
+
+int worker_add_timer(struct srdma_worker *worker)
+{
+	int error = timers_reserve(&worker->timers, worker->timer_count + 1);
+
+	if (!error)
+		worker->timer_count++;
+	return error;
+}
+
+void worker_drop_timer(struct srdma_worker *worker, struct timer *timer)
+{
+	timer_cancel(&worker->timers, timer);
+	worker->timer_count--;
+}
+
+void worker_set_timer(struct srdma_worker *worker, struct timer *timer, uint64_t after_us)
+{
+	timer_set(&worker->timers, timer, clock_us() + after_us);
+	if (!worker->running)
+		worker_kick(worker);
+}
+
+/* The timerfd follows the first timer, but only forwards: early alarms are cheaper than
+ * calls. */
+static void set_alarm(struct srdma_worker *worker)
+{
+	uint64_t first = timers_first(&worker->timers);
+	struct itimerspec when = { 0 };
+
+	if (first >= worker->alarm_at)
+		return;
+	worker->alarm_at = first;
+	when.it_value.tv_sec = (time_t)(first / 1000000);
+	when.it_value.tv_nsec = (long)(first % 1000000 * 1000) + 1;
+	timerfd_settime(worker->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void alarm_ready(struct source *source, uint32_t events)
+{
+	struct srdma_worker *worker = container_of(source, struct srdma_worker, alarm);
+	uint64_t count;
+
+	(void)events;
+	if (read(source->fd, &count, sizeof(count)) == sizeof(count))
+		worker->alarm_at = ALARM_NEVER;
+}
+
+/*
+ * Other threads
+ */
+
+void srdma_worker_wake(struct srdma_worker *worker)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	/* It can only fail when the counter is full, and then the descriptor is readable.
+	 */
+	if (write(worker->wake.fd, &one, sizeof(one)) < 0)
+		errno = saved;
+}
+
+void worker_kick(struct srdma_worker *worker)
+{
+	if (worker->running)
+		worker->again = true;
+	else
+		srdma_worker_wake(worker);
+}
+
+static void wake_ready(struct source *source, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	if (read(source->fd, &count, sizeof(count)) < 0)
+		return; /* another wake was read already */
+}
+
+int srdma_worker_call(struct srdma_worker *worker,
+                      void (*fn)(struct srdma_worker *worker, void *arg), void *arg)
+{
+	struct call *call = malloc(sizeof(*call));
+
+	if (!call)
+		return fail(SRDMA_ENOMEM, "out of memory for a call");
+	call->fn = fn;
+	call->arg = arg;
+	pthread_mutex_lock(&worker->calls_lock);
+	list_append(&worker->calls, &call->node);
+	pthread_mutex_unlock(&worker->calls_lock);
+	srdma_worker_wake(worker);
+	return 0;
+}
+
+static unsigned make_calls(struct srdma_worker *worker)
+{
+	struct list calls;
+	unsigned count = 0;
+
+	list_init(&calls);
+	pthread_mutex_lock(&worker->calls_lock);
+	list_splice(&calls, &worker->calls);
+	pthread_mutex_unlock(&worker->calls_lock);
+	list_for_each_safe (node, &calls) {
+		struct call *call = container_of(node, struct call, node);
+
+		call->fn(worker, call->arg);
+		free(call);
+		count++;
+	}
+	return count;
+}
+
+/*
+ * Running
+ */
+
+unsigned worker_poll(struct srdma_worker *worker)
+{
+	unsigned count = 0;
+
+	list_for_each (node, &worker->adapters)
+		count += adapter_poll(container_of(node, struct adapter, node));
+	return count;
+}
+
+/* Sessions that have something to settle: ends above all. Completions come first. */
+static unsigned attend(struct srdma_worker *worker)
+{
+	struct list sessions;
+	unsigned count = 0;
+
+	list_init(&sessions);
+	list_splice(&sessions, &worker->attention);
+	while (!list_empty(&sessions)) {
+		struct srdma_session *session =
+		        container_of(sessions.next, struct srdma_session, attention);
+
+		list_remove(&session->attention);
+		session_attend(session);
+		count++;
+	}
+	return count;
+}
+
+static unsigned step(struct srdma_worker *worker)
+{
+	unsigned count = worker_poll(worker);
+
+	count += make_calls(worker);
+	count += timers_run(&worker->timers, clock_us());
+	if (!list_empty(&worker->attention)) {
+		worker_poll(worker);
+		count += attend(worker);
+	}
+	return count;
+}
+
+static int arm(struct srdma_worker *worker)
+{
+	list_for_each (node, &worker->adapters) {
+		int error = adapter_arm(container_of(node, struct adapter, node));
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static unsigned spin(struct srdma_worker *worker)
+{
+	uint64_t end = clock_us() + worker->options.number[SRDMA_OPT_SPIN];
+	unsigned count = 0;
+
+	while (!count && clock_us() < end)
+		count = worker_poll(worker);
+	return count;
+}
+
+static unsigned dispatch(struct srdma_worker *worker, int timeout_ms)
+{
+	int count = epoll_wait(worker->epoll, worker->events, WORKER_EVENTS, timeout_ms);
+	unsigned handled = 0;
+
+	worker->event_count = count > 0 ? (unsigned)count : 0;
+	for (unsigned i = 0; i < worker->event_count; i++) {
+		struct source *source = worker->events[i].data.ptr;
+
+		if (!source)
+			continue;
+		source->ready(source, worker->events[i].events);
+		handled++;
+	}
+	worker->event_count = 0;
+	return handled;
+}
+
+static void reap(struct srdma_worker *worker)
+{
+	while (!list_empty(&worker->dead))
+		session_reap(container_of(worker->dead.next, struct srdma_session, node));
+}
+
+/* Whether a look at the descriptors can be put off: the completions keep us busy. */
+static bool can_skip(struct srdma_worker *worker, unsigned handled)
+{
+	return handled && ++worker->skipped < SKIPS;
+}
+
+/*
+ * Before sleeping the completion queues are armed and polled once more, so that what came
+ * between is not slept through.
+ */
+static int run(struct srdma_worker *worker, int timeout_ms)
+{
+	unsigned handled = step(worker);
+	int error;
+
+	if (!handled && timeout_ms && worker->options.number[SRDMA_OPT_SPIN])
+		handled = spin(worker);
+	if (!can_skip(worker, handled)) {
+		worker->skipped = 0;
+		if (!handled && timeout_ms) {
+			error = arm(worker);
+			if (error)
+				return error;
+			handled = step(worker);
+		}
+		set_alarm(worker);
+		handled += dispatch(worker, handled || worker->again ? 0 : timeout_ms);
+		worker->again = false;
+		handled += step(worker);
+	}
+	if (worker->watched) {
+		error = arm(worker);
+		if (error)
+			return error;
+		handled += step(worker);
+	}
+	return (int)handled;
+}
+
+int srdma_worker_run(struct srdma_worker *worker, int timeout_ms)
+{
+	int result;
+
+	if (worker->running)
+		return fail(SRDMA_ESTATE,
+		            "srdma_worker_run() was called from a callback");
+	worker->running = true;
+	result = run(worker, timeout_ms);
+	reap(worker);
+	set_alarm(worker);
+	worker->running = false;
+	/* Someone else polls the descriptor: what is left must show there. */
+	if (worker->again || (worker->watched && result > 0))
+		srdma_worker_wake(worker);
+	return result;
+}
+
+int srdma_worker_fd(const struct srdma_worker *worker)
+{
+	((struct srdma_worker *)worker)->watched = true;
+	return worker->epoll;
+}
+
+/*
+ * Life
+ */
+
+static void init(struct srdma_worker *worker)
+{
+	worker->epoll = -1;
+	worker->wake = (struct source){ -1, wake_ready };
+	worker->alarm = (struct source){ -1, alarm_ready };
+	worker->alarm_at = ALARM_NEVER;
+	list_init(&worker->adapters);
+	list_init(&worker->sessions);
+	list_init(&worker->attention);
+	list_init(&worker->dead);
+	list_init(&worker->lingers);
+	list_init(&worker->calls);
+	pthread_mutex_init(&worker->calls_lock, NULL);
+}
+
+static int open_descriptors(struct srdma_worker *worker)
+{
+	int error;
+
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	worker->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	worker->alarm.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (worker->epoll < 0 || worker->wake.fd < 0 || worker->alarm.fd < 0)
+		return fail(SRDMA_ESYSTEM, "cannot create a worker's descriptors: %s",
+		            errno_text(errno));
+	error = worker_watch(worker, &worker->wake, EPOLLIN);
+	return error ? error : worker_watch(worker, &worker->alarm, EPOLLIN);
+}
+
+static int check_context(struct srdma_worker *worker)
+{
+	SSL_CTX *tls;
+	int error = context_tls(worker->context, &tls);
+
+	if (error)
+		return error;
+	SSL_CTX_free(tls);
+	return adapter_check(worker->options.text[SRDMA_OPT_DEVICE]);
+}
+
+int srdma_worker_new(struct srdma_context *context, struct srdma_worker **out)
+{
+	struct srdma_worker *worker = calloc(1, sizeof(*worker));
+	int error;
+
+	if (!worker)
+		return fail(SRDMA_ENOMEM, "out of memory for a worker");
+	init(worker);
+	worker->context = context_hold(context);
+	error = context_options(context, &worker->options);
+	if (!error)
+		error = check_context(worker);
+	if (!error)
+		error = open_descriptors(worker);
+	if (error)
+		srdma_worker_free(worker);
+	else
+		*out = worker;
+	return error;
+}
+
+static void end_sessions(struct srdma_worker *worker)
+{
+	while (!list_empty(&worker->sessions)) {
+		struct srdma_session *session =
+		        container_of(worker->sessions.next, struct srdma_session, node);
+
+		session_end(session);
+		session_discard(session);
+	}
+	reap(worker);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void srdma_worker_free(struct srdma_worker *worker)
+{
+	if (!worker)
+		return;
+	worker->running = true;
+	make_calls(worker);
+	end_sessions(worker);
+	linger_end_all(worker);
+	cm_free(worker->cm);
+	list_for_each_safe (node, &worker->adapters)
+		adapter_close(container_of(node, struct adapter, node));
+	timers_clear(&worker->timers);
+	close_fd(worker->wake.fd);
+	close_fd(worker->alarm.fd);
+	close_fd(worker->epoll);
+	pthread_mutex_destroy(&worker->calls_lock);
+	options_clear(&worker->options);
+	srdma_context_free(worker->context);
+	free(worker);
+}
+
+unsigned srdma_worker_sessions(const struct srdma_worker *worker)
+{
+	return worker->session_count;
+}
+
+struct srdma_session *srdma_worker_next(const struct srdma_worker *worker,
+                                        const struct srdma_session *after)
+{
+	const struct list *next = after ? after->node.next : worker->sessions.next;
+
+	return next == &worker->sessions ? NULL
+	                                 : container_of(next, struct srdma_session, node);
+}
+
+void srdma_worker_stats(const struct srdma_worker *worker,
+                        struct srdma_worker_stats *stats, size_t size)
+{
+	memcpy(stats, &worker->stats,
+	       size < sizeof(worker->stats) ? size : sizeof(worker->stats));
+}
