@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Debian's ibv_rc_pingpong and ibv_srq_pingpong between two processes, with their options.
+# timeout: 120
+. "$(dirname "$0")/../lib.sh"
+need ibv_rc_pingpong ibv_srq_pingpong
+
+# pingpong BYTES PROGRAM OPTION...: both sides succeed, and say that this much has moved.
+pingpong() {
+	bytes=$1
+	shift
+	port=$(free_port)
+	spawn server mock "$@" -p "$port"
+	until_true 10 _listening "$port" || fail "$*: the server does not listen"
+	expect 0 mock "$@" -p "$port" 127.0.0.1
+	wait_exit server
+	assert_eq 0 "$STATUS" "status of the server, $*"
+	for output in "$OUT" "$(log_of server)"; do
+		assert_grep "^$bytes bytes in .* seconds = .* Mbit/sec$" "$output"
+		assert_no_grep 'invalid data|Failed' "$output"
+	done
+	# Each side shows the other's address as the other does its own.
+	for word in local remote; do
+		sed -nE "s/^ *$word address: *//p" "$OUT" | sort >"$TEST_TMP/$word.client"
+		sed -nE "s/^ *$word address: *//p" "$(log_of server)" | sort >"$TEST_TMP/$word.server"
+	done
+	cmp -s "$TEST_TMP/local.client" "$TEST_TMP/remote.server" || fail "addresses differ"
+	cmp -s "$TEST_TMP/remote.client" "$TEST_TMP/local.server" || fail "addresses differ"
+}
+
+pingpong 8192000 ibv_rc_pingpong -g 0
+pingpong 8192000 ibv_rc_pingpong -g 1
+pingpong 8192000 ibv_rc_pingpong -g 0 -e
+pingpong 8192000 ibv_rc_pingpong -g 0 -c
+pingpong 8192000 ibv_rc_pingpong -g 0 -N
+pingpong 8192000 ibv_rc_pingpong -g 0 -e -c -N
+pingpong 2000 ibv_rc_pingpong -g 0 -s 1 -c
+pingpong 104857600 ibv_rc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -c
+pingpong 409600 ibv_rc_pingpong -g 0 -r 2 -n 50
+
+# Sixteen QPs share one receive queue.
+pingpong 8192000 ibv_srq_pingpong -g 0
+pingpong 8192000 ibv_srq_pingpong -g 0 -e
+pingpong 819200 ibv_srq_pingpong -g 0 -q 3 -r 20 -n 100 -c

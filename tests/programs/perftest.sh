@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Debian's perftest between two processes: each finishes on both sides and prints its figures.
+# timeout: 180
+. "$(dirname "$0")/../lib.sh"
+need ib_write_lat ib_send_bw ib_read_bw ib_atomic_lat
+
+# perftest SIZE ITERATIONS PROGRAM OPTION...: the iterations are those of each queue pair.
+perftest() {
+	size=$1 iterations=$2 pairs=1
+	shift 2
+	case " $* " in *' -q '*) pairs=${*##*-q } pairs=${pairs%% *} ;; esac
+	port=$(free_port)
+	spawn server mock "$@" -p "$port" -n "$iterations"
+	until_true 10 _listening "$port" || fail "$*: the server does not listen"
+	expect 0 mock "$@" -p "$port" -n "$iterations" 127.0.0.1
+	wait_exit server 30
+	assert_eq 0 "$STATUS" "status of the server, $*"
+	for output in "$OUT" "$ERR" "$(log_of server)"; do
+		assert_no_grep 'Completion with error|Failed status|[Uu]nable|[Cc]ouldn' "$output"
+	done
+	# Columns: size, iterations, then figures, none of which may be zero or missing.
+	assert_grep "^ $size +$((iterations * pairs)) +(0\.0*[1-9]|[1-9])[0-9.]* " "$OUT"
+}
+
+perftest 2 1000 ib_write_lat
+perftest 8 1000 ib_send_lat -s 8
+perftest 4096 1000 ib_send_lat -s 4096 -e
+perftest 8 1000 ib_read_lat -s 8
+perftest 8 1000 ib_atomic_lat
+perftest 8 1000 ib_atomic_lat -A CMP_AND_SWAP
+perftest 65536 2000 ib_send_bw
+perftest 65536 2000 ib_write_bw
+perftest 65536 2000 ib_read_bw
+perftest 8 2000 ib_atomic_bw
+perftest 1048576 200 ib_send_bw -s 1048576 -b
+perftest 8 5000 ib_send_bw -s 8 -I 8
+perftest 4096 2000 ib_send_bw -s 4096 --use-srq
+perftest 4096 2000 ib_write_bw -s 4096 -q 4
+perftest 4096 1000 ib_read_bw -s 4096 -e
+
+# All sizes in one run: 23 lines of figures.
+port=$(free_port)
+spawn server mock ib_write_bw -a -n 50 -p "$port"
+until_true 10 _listening "$port" || fail "the server does not listen"
+expect 0 mock ib_write_bw -a -n 50 -p "$port" 127.0.0.1
+assert_eq 23 "$(grep -cE '^ [0-9]+ +50 ' "$OUT")" "sizes measured"
+wait_exit server
+assert_eq 0 "$STATUS" "status of the server"
