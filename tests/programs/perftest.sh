@@ -5,22 +5,21 @@
 . "$(dirname "$0")/../lib.sh"
 need ib_write_lat ib_send_bw ib_read_bw ib_atomic_lat
 
-# perftest SIZE ITERATIONS PROGRAM OPTION...: the iterations are those of each queue pair.
+# perftest SIZE ITERATIONS PROGRAM OPTION...: the iterations that the row of figures shows.
 perftest() {
-	size=$1 iterations=$2 pairs=1
-	shift 2
-	case " $* " in *' -q '*) pairs=${*##*-q } pairs=${pairs%% *} ;; esac
+	size=$1 iterations=$2 program=$3
+	shift 3
 	port=$(free_port)
-	spawn server mock "$@" -p "$port" -n "$iterations"
-	until_true 10 _listening "$port" || fail "$*: the server does not listen"
-	expect 0 mock "$@" -p "$port" -n "$iterations" 127.0.0.1
+	spawn server mock "$program" -p "$port" -n "$iterations" "$@"
+	until_true 10 _listening "$port" || fail "$program $*: the server does not listen"
+	expect 0 mock "$program" -p "$port" -n "$iterations" "$@" 127.0.0.1
 	wait_exit server 30
-	assert_eq 0 "$STATUS" "status of the server, $*"
+	assert_eq 0 "$STATUS" "status of the server, $program $*"
 	for output in "$OUT" "$ERR" "$(log_of server)"; do
 		assert_no_grep 'Completion with error|Failed status|[Uu]nable|[Cc]ouldn' "$output"
 	done
 	# Columns: size, iterations, then figures, none of which may be zero or missing.
-	assert_grep "^ $size +$((iterations * pairs)) +(0\.0*[1-9]|[1-9])[0-9.]* " "$OUT"
+	assert_grep "^ $size +$iterations +(0\.0*[1-9]|[1-9])[0-9.]* " "$OUT"
 }
 
 perftest 2 1000 ib_write_lat
@@ -36,7 +35,7 @@ perftest 8 2000 ib_atomic_bw
 perftest 1048576 200 ib_send_bw -s 1048576 -b
 perftest 8 5000 ib_send_bw -s 8 -I 8
 perftest 4096 2000 ib_send_bw -s 4096 --use-srq
-perftest 4096 2000 ib_write_bw -s 4096 -q 4
+perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
 perftest 4096 1000 ib_read_bw -s 4096 -e
 
 # All sizes in one run: 23 lines of figures.
