@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Throw-away authorities and certificates, as PEM files in a directory of the test's own.
+ */
+#ifndef TESTS_PKI_H
+#define TESTS_PKI_H
+
+struct pki_leaf {
+	const char *name;   /* of the files: NAME.pem, NAME.key; and the common name */
+	const char *issuer; /* an authority */
+	const char *names;  /* subject alternative names as OpenSSL writes them:
+	                       "DNS:a,URI:b" */
+	const char *usage;  /* extended key usage, "serverAuth"; NULL: any */
+	long from;          /* seconds from now */
+	long until;
+};
+
+/* The directory, with authorities `ca` and `other`, and leaves of `ca`: `server`
+ * (localhost, 127.0.0.1, ::1) and `client` (spiffe://test/client). */
+void pki_open(void);
+void pki_close(void);
+void pki_authority(const char *name);
+void pki_issue(const struct pki_leaf *leaf);
+
+/* A file in the directory; one of four buffers that take turns. */
+const char *pki_path(const char *name, const char *suffix);
+
+#endif
