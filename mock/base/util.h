@@ -10,7 +10,18 @@
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define likely(x)                       __builtin_expect(!!(x), 1)
 #define unlikely(x)                     __builtin_expect(!!(x), 0)
-#define CACHE_LINE                      64
+/* Of a loop that waits for another core: lets the sibling thread have the execution
+ * units. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+#define CACHE_LINE 64
 
 /* Exported from libmockrdma.so; everything else stays hidden. */
 #define MOCK_API __attribute__((visibility("default")))

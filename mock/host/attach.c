@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "host/bell.h"
 #include "host/inside.h"
+#include "host/owner_lock.h"
 #include "host/random.h"
 #include "host/registry.h"
 #include "host/settings.h"
@@ -63,6 +64,7 @@ static int come_up(uint64_t segment, int bell_fd, uint64_t bell,
 	if (err)
 		return err;
 	peers_open(self);
+	owner_lock_set_tag(self->slot, self->generation);
 	err = engine_start(bell_fd);
 	if (!err) {
 		registry_announce(segment_size());

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,8 +94,20 @@ void table_unlock(void)
 }
 
 /* Whether someone holds the life lock of a PROCESS_LIVE entry. */
+/*
+ * The kernel marks the lock's word when its holder dies (FUTEX_OWNER_DIED, futex(2)):
+ * while a thread's id is in it unmarked, that thread lives. A look is enough on the data
+ * path, where the lock itself would be an atomic operation for each message.
+ */
 static bool life_held(struct process_entry *entry)
 {
+#ifdef __GLIBC__
+	uint32_t word = __atomic_load_n((uint32_t *)&entry->life.mutex.__data.__lock,
+	                                __ATOMIC_RELAXED);
+
+	if ((word & FUTEX_TID_MASK) && !(word & FUTEX_OWNER_DIED))
+		return true;
+#endif
 	if (host_trylock(&entry->life) == -EBUSY)
 		return true;
 	host_unlock(&entry->life);

@@ -41,7 +41,7 @@ static int cq_share(struct cq *cq, uint32_t size, struct channel *channel)
 		segment_free(cq->off, sizeof(*cq->sh));
 		return err;
 	}
-	host_lock_init(&cq->sh->lock);
+	owner_lock_init(&cq->sh->lock);
 	cq->sh->size = size;
 	cq->sh->channel = channel ? channel->off : 0;
 	cq->ring = segment_ptr(cq->sh->ring);
@@ -137,7 +137,7 @@ static void cq_repair(struct cq_shared *sh, const struct cqe *ring)
 {
 	const struct cqe *next = &ring[sh->tail & (sh->size - 1)];
 
-	if (atomic_load_explicit(&next->turn, memory_order_acquire) == sh->tail + 1)
+	if (atomic_load_explicit(&next->c.turn, memory_order_acquire) == sh->tail + 1)
 		sh->tail++;
 }
 
@@ -163,27 +163,48 @@ static void cq_wake(const struct peer *owner, struct cq_shared *sh, seg_off cq,
 		channel_notify(owner, sh->channel, cq);
 }
 
-int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry,
+/*
+ * Field by field: the caller has just written these, each with its own width, and a wider
+ * load would wait until they have all left the store buffer.
+ */
+static inline void fill(struct completion *to, const struct completion *from)
+{
+	to->status = from->status;
+	to->opcode = from->opcode;
+	to->wc_flags = from->wc_flags;
+	to->flags = from->flags;
+	to->wr_id = from->wr_id;
+	to->byte_len = from->byte_len;
+	to->imm = from->imm;
+	to->qp_num = from->qp_num;
+	to->src_qp = from->src_qp;
+	to->qp = from->qp;
+	to->wqe = from->wqe;
+	to->place_va = from->place_va;
+	to->place_lkey = from->place_lkey;
+	to->vendor_err = from->vendor_err;
+}
+
+int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry,
             const void *data)
 {
 	struct cq_shared *sh = peer_ptr(owner, cq);
 	struct cqe *ring = peer_ptr(owner, sh->ring), *to;
 
-	if (unlikely(host_lock(&sh->lock)))
+	if (unlikely(owner_lock(&sh->lock)))
 		cq_repair(sh, ring);
 	if (unlikely(!cq_has_room(sh) || atomic_load(&sh->overrun))) {
 		atomic_store(&sh->overrun, 1);
-		host_unlock(&sh->lock);
+		owner_unlock(&sh->lock);
 		return -EOVERFLOW;
 	}
 	to = &ring[sh->tail & (sh->size - 1)];
-	memcpy((char *)to + sizeof(to->turn), (const char *)entry + sizeof(entry->turn),
-	       offsetof(struct cqe, inline_data) - sizeof(entry->turn));
+	fill(&to->c, entry);
 	if (entry->flags & CQE_INLINE)
 		memcpy(to->inline_data, data, entry->byte_len);
-	atomic_store_explicit(&to->turn, sh->tail + 1, memory_order_release);
+	atomic_store_explicit(&to->c.turn, sh->tail + 1, memory_order_release);
 	sh->tail++;
-	host_unlock(&sh->lock);
+	owner_unlock(&sh->lock);
 	if (sh->channel)
 		cq_wake(owner, sh, cq,
 		        (entry->flags & CQE_SOLICITED) ||
@@ -203,7 +224,7 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 		head = atomic_load_explicit(&cq->head, memory_order_relaxed);
 		entry = &cq->ring[head & (cq->sh->size - 1)];
 
-		if (!(entry->flags & CQE_DEAD))
+		if (!(entry->c.flags & CQE_DEAD))
 			each(entry, arg, got++);
 		atomic_store_explicit(&cq->head, head + 1, memory_order_relaxed);
 		atomic_store_explicit(&cq->sh->head, head + 1, memory_order_release);
@@ -234,11 +255,11 @@ void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)
 	for (at = cq->head;; at++) {
 		struct cqe *entry = &cq->ring[at & (cq->sh->size - 1)];
 
-		if (atomic_load_explicit(&entry->turn, memory_order_acquire) != at + 1)
+		if (atomic_load_explicit(&entry->c.turn, memory_order_acquire) != at + 1)
 			break;
-		if (entry->qp != qp || (entry->flags & CQE_DEAD))
+		if (entry->c.qp != qp || (entry->c.flags & CQE_DEAD))
 			continue;
-		entry->flags |= CQE_DEAD;
+		entry->c.flags |= CQE_DEAD;
 		each(entry, arg, 0);
 	}
 	pthread_mutex_unlock(&cq->lock);

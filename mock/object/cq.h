@@ -11,20 +11,21 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "host/owner_lock.h"
 #include "host/peer.h"
 #include "object/channel.h"
 #include "object/handle.h"
 
 #define CQE_INLINE_MAX 64
 
-/* What a completion is put in and taken out as; the first cache line carries 8 bytes of
- * payload. */
-struct cqe {
-	_Atomic uint32_t turn; /* index + 1 of the entry that is whole here */
-	uint8_t status;        /* enum ibv_wc_status */
-	uint8_t opcode;        /* enum ibv_wc_opcode, as far as it fits: see CQE_RECV */
-	uint8_t wc_flags;      /* enum ibv_wc_flags */
-	uint8_t flags;         /* enum cqe_flags */
+/* A completion as it is put in. */
+struct completion {
+	_Atomic uint32_t
+	        turn;     /* in the ring: index + 1 of the entry that is whole here */
+	uint8_t status;   /* enum ibv_wc_status */
+	uint8_t opcode;   /* enum ibv_wc_opcode, less IBV_WC_RECV: see CQE_RECV */
+	uint8_t wc_flags; /* enum ibv_wc_flags */
+	uint8_t flags;    /* enum cqe_flags */
 	uint64_t wr_id;
 	uint32_t byte_len;
 	uint32_t imm; /* as on the wire: big endian */
@@ -35,6 +36,11 @@ struct cqe {
 	uint64_t place_va; /* where inline_data belongs in the owner's memory */
 	uint32_t place_lkey;
 	uint32_t vendor_err;
+};
+
+/* As it lies in the ring; the first cache line carries 8 bytes of payload. */
+struct cqe {
+	struct completion c;
 	uint8_t inline_data[CQE_INLINE_MAX]; /* a small SEND, until it is polled */
 	uint64_t timestamp;
 };
@@ -50,11 +56,11 @@ enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
 
 /* Shared. */
 struct cq_shared {
-	struct host_lock lock; /* producers' */
-	uint32_t tail;         /* entries put in, modulo 2^32; under lock */
-	uint32_t head_seen;    /* what producers last saw of head; under lock */
-	uint32_t size;         /* entries of the ring, a power of two */
-	uint32_t handle;       /* owner's struct cq */
+	struct owner_lock lock; /* producers' */
+	uint32_t tail;          /* entries put in, modulo 2^32; under lock */
+	uint32_t head_seen;     /* what producers last saw of head; under lock */
+	uint32_t size;          /* entries of the ring, a power of two */
+	uint32_t handle;        /* owner's struct cq */
 	seg_off ring;
 	seg_off channel;
 	_Atomic uint32_t overrun;
@@ -99,7 +105,7 @@ struct ibv_cq *cq_event_taken(uint32_t handle);
  * Any process, any thread. -EOVERFLOW when the ring is full: the entry is lost and the CQ
  * in error (IBA C11-39). data is the payload when the entry says CQE_INLINE.
  */
-int cq_push(const struct peer *owner, seg_off cq, const struct cqe *entry,
+int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry,
             const void *data);
 
 /*
@@ -114,7 +120,7 @@ static inline bool cq_is_empty(const struct cq *cq)
 	uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed);
 	const struct cqe *next = &cq->ring[head & (cq->sh->size - 1)];
 
-	return atomic_load_explicit(&next->turn, memory_order_acquire) != head + 1;
+	return atomic_load_explicit(&next->c.turn, memory_order_acquire) != head + 1;
 }
 
 void cq_arm(struct cq *cq, bool solicited_only);

@@ -30,7 +30,7 @@ static int pool_grow_locked(seg_off *off)
 	if (err)
 		return err;
 	sh = segment_ptr(*off);
-	host_lock_init(&sh->lock);
+	owner_lock_init(&sh->lock);
 	sh->next = atomic_load(&head->qp_list);
 	atomic_store_explicit(&head->qp_list, *off, memory_order_release);
 	return 0;
@@ -321,12 +321,12 @@ struct qp *qp_of_handle(uint32_t handle)
 
 void qp_completion_taken(const struct cqe *entry)
 {
-	struct qp *qp = qp_of_handle(entry->qp);
+	struct qp *qp = qp_of_handle(entry->c.qp);
 
-	if (entry->flags & CQE_RECV)
+	if (entry->c.flags & CQE_RECV)
 		atomic_fetch_add_explicit(&qp_rq(qp)->completed, 1, memory_order_release);
 	else
-		atomic_store_explicit(&qp->sq.completed, entry->wqe,
+		atomic_store_explicit(&qp->sq.completed, entry->c.wqe,
 		                      memory_order_release);
 }
 

@@ -13,7 +13,7 @@
 #include <infiniband/verbs.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include "host/lock.h"
+#include "host/owner_lock.h"
 #include "host/segment.h"
 
 struct qp_shared {
@@ -23,7 +23,7 @@ struct qp_shared {
 	_Atomic uint32_t qpn; /* 0: unused */
 	uint32_t handle;      /* of the owner's struct qp */
 
-	struct host_lock lock;
+	struct owner_lock lock;
 	_Atomic uint32_t state; /* enum ibv_qp_state; changed under lock */
 	uint32_t dest_qpn;
 	uint32_t epsn;     /* the PSN expected next (IBA 9.7.1.2) */

@@ -27,7 +27,7 @@ int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
 	rq->sh->stride = sizeof(struct rwqe) + max_sge * sizeof(struct ibv_sge);
 	rq->sh->max_sge = max_sge;
 	rq->sh->pd = pd;
-	host_lock_init(&rq->sh->lock);
+	owner_lock_init(&rq->sh->lock);
 	err = segment_alloc(ring_bytes(rq->sh), &rq->sh->ring);
 	if (err) {
 		segment_free(rq->off, sizeof(*rq->sh));

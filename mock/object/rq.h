@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "host/owner_lock.h"
 #include "host/peer.h"
 
 struct rwqe {
@@ -28,7 +29,8 @@ union rwqe_copy {
 
 /* Shared. */
 struct rq_shared {
-	struct host_lock lock; /* of those who consume, when the queue is shared by QPs */
+	struct owner_lock
+	        lock; /* of those who consume, when the queue is shared by QPs */
 	_Atomic uint32_t
 	        consumed; /* work requests taken; under that lock or the one QP's */
 	_Atomic uint32_t posted_seen;

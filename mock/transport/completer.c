@@ -30,7 +30,7 @@ static void overrun(struct qp *qp)
 /* Moves on to the next work request, completing this one. */
 static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
 {
-	struct cqe entry = {
+	struct completion entry = {
 		.status = status,
 		.opcode = wc_opcode_of[wqe->opcode],
 		.wr_id = wqe->wr_id,

@@ -10,7 +10,7 @@ void flush_sq(struct qp *qp)
 	qp->sq.started = false;
 	timer_cancel(&qp->retry_timer);
 	while (qp->sq.next != qp->sq.posted) {
-		struct cqe entry = {
+		struct completion entry = {
 			.status = IBV_WC_WR_FLUSH_ERR,
 			.wr_id = sq_at(&qp->sq, qp->sq.next)->wr_id,
 			.qp_num = qp_base(qp)->qp_num,
@@ -27,6 +27,6 @@ void flush_to_error(struct qp *qp)
 	responder_lock(peer_self(), qp->sh);
 	atomic_store(&qp->sh->state, IBV_QPS_ERR);
 	responder_flush(peer_self(), qp->sh);
-	host_unlock(&qp->sh->lock);
+	owner_unlock(&qp->sh->lock);
 	flush_sq(qp);
 }

@@ -8,15 +8,15 @@
 /* The receive's key is checked again: its memory may have been deregistered since. */
 static enum ibv_wc_status place(const struct cqe *entry)
 {
-	const struct rq_shared *rq = qp_rq(qp_of_handle(entry->qp))->sh;
+	const struct rq_shared *rq = qp_rq(qp_of_handle(entry->c.qp))->sh;
 	uint64_t va;
 
-	if (!entry->byte_len)
+	if (!entry->c.byte_len)
 		return IBV_WC_SUCCESS;
-	if (!mr_check(peer_self(), entry->place_lkey, rq->pd, IBV_ACCESS_LOCAL_WRITE,
-	              entry->place_va, entry->byte_len, &va))
+	if (!mr_check(peer_self(), entry->c.place_lkey, rq->pd, IBV_ACCESS_LOCAL_WRITE,
+	              entry->c.place_va, entry->c.byte_len, &va))
 		return IBV_WC_LOC_PROT_ERR;
-	memcpy((void *)(uintptr_t)va, entry->inline_data, entry->byte_len);
+	memcpy((void *)(uintptr_t)va, entry->inline_data, entry->c.byte_len);
 	return IBV_WC_SUCCESS;
 }
 
@@ -24,20 +24,20 @@ static void take_one(const struct cqe *entry, void *arg, unsigned int index)
 {
 	struct ibv_wc *wc = (struct ibv_wc *)arg + index;
 
-	wc->wr_id = entry->wr_id;
-	wc->status = entry->status;
-	wc->opcode = entry->opcode + (entry->flags & CQE_RECV ? IBV_WC_RECV : 0);
-	wc->vendor_err = entry->vendor_err;
-	wc->byte_len = entry->byte_len;
-	wc->imm_data = entry->imm;
-	wc->qp_num = entry->qp_num;
-	wc->src_qp = entry->src_qp;
-	wc->wc_flags = entry->wc_flags;
+	wc->wr_id = entry->c.wr_id;
+	wc->status = entry->c.status;
+	wc->opcode = entry->c.opcode + (entry->c.flags & CQE_RECV ? IBV_WC_RECV : 0);
+	wc->vendor_err = entry->c.vendor_err;
+	wc->byte_len = entry->c.byte_len;
+	wc->imm_data = entry->c.imm;
+	wc->qp_num = entry->c.qp_num;
+	wc->src_qp = entry->c.src_qp;
+	wc->wc_flags = entry->c.wc_flags;
 	wc->pkey_index = 0;
 	wc->slid = 0;
 	wc->sl = 0;
 	wc->dlid_path_bits = 0;
-	if (entry->flags & CQE_INLINE)
+	if (entry->c.flags & CQE_INLINE)
 		wc->status = place(entry);
 	qp_completion_taken(entry);
 }

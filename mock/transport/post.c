@@ -147,7 +147,7 @@ int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_w
 	if (unlikely(qp_state(qp) == IBV_QPS_ERR)) {
 		responder_lock(peer_self(), qp->sh);
 		responder_flush(peer_self(), qp->sh);
-		host_unlock(&qp->sh->lock);
+		owner_unlock(&qp->sh->lock);
 	}
 	return err;
 }

@@ -30,7 +30,7 @@ static void reset(struct qp *qp)
 	timer_cancel(&qp->retry_timer);
 	responder_lock(peer_self(), qp->sh);
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
-	host_unlock(&qp->sh->lock);
+	owner_unlock(&qp->sh->lock);
 	qp_forget_completions(qp);
 	if (!qp_base(qp)->srq)
 		rq_reset(&qp->rq);
@@ -112,7 +112,7 @@ static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 		qp_attr_apply(qp, attr, mask);
 		set_responder(qp, next, mask);
 	}
-	host_unlock(&qp->sh->lock);
+	owner_unlock(&qp->sh->lock);
 	if (err)
 		return err;
 	set_requester(qp, mask);
@@ -160,7 +160,7 @@ static void settle_qp(struct qp *qp)
 {
 	pthread_mutex_lock(&qp->sq.lock);
 	responder_lock(peer_self(), qp->sh);
-	host_unlock(&qp->sh->lock);
+	owner_unlock(&qp->sh->lock);
 	pthread_mutex_unlock(&qp->sq.lock);
 }
 

@@ -119,8 +119,8 @@ static enum outcome take_receive(struct request *req)
 		req->wqe = rq_peek(req->owner, rq);
 		return req->wqe ? RESP_DONE : RESP_RNR;
 	}
-	host_lock(
-	        &rq->lock); /* a holder that died took a receive with it, nothing more */
+	/* A holder that died took a receive with it, and broke nothing. */
+	owner_lock(&rq->lock);
 	req->wqe = rq_peek(req->owner, rq);
 	if (req->wqe) {
 		memcpy(req->copy, req->wqe,
@@ -128,15 +128,15 @@ static enum outcome take_receive(struct request *req)
 		req->wqe = &req->copy->wqe;
 		rq_consume(rq);
 	}
-	host_unlock(&rq->lock);
+	owner_unlock(&rq->lock);
 	return req->wqe ? RESP_DONE : RESP_RNR;
 }
 
 /* -EOVERFLOW: the owner's CQ was full, and the completion is lost. */
 static int push_receive(const struct request *req, enum ibv_wc_status status,
-                        const struct cqe *extra, const void *data)
+                        const struct completion *extra, const void *data)
 {
-	struct cqe entry = {
+	struct completion entry = {
 		.status = status,
 		.opcode = req->mask & OP_WRITE ? IBV_WC_RECV_RDMA_WITH_IMM & 0x7f : 0,
 		.wc_flags = req->mask & OP_IMM ? IBV_WC_WITH_IMM : 0,
@@ -190,7 +190,7 @@ static enum outcome deliver_inline(const struct request *req)
 {
 	const struct ibv_sge *sge = req->wqe->sge;
 	char room[CQE_INLINE_MAX];
-	struct cqe extra = { .flags = CQE_INLINE };
+	struct completion extra = { .flags = CQE_INLINE };
 
 	extra.place_va = sge->addr;
 	extra.place_lkey = sge->lkey;
@@ -380,7 +380,7 @@ void responder_flush(const struct peer *owner, struct qp_shared *qp)
 	if (qp->rq_is_shared)
 		return; /* what is in an SRQ belongs to other QPs too */
 	while ((wqe = rq_peek(owner, rq))) {
-		struct cqe entry = {
+		struct completion entry = {
 			.status = IBV_WC_WR_FLUSH_ERR,
 			.flags = CQE_RECV,
 			.wr_id = wqe->wr_id,
@@ -408,7 +408,7 @@ static void fail(struct peer *owner, struct qp_shared *qp, enum ibv_event_type e
 
 void responder_lock(struct peer *owner, struct qp_shared *qp)
 {
-	if (likely(!host_lock(&qp->lock)))
+	if (likely(!owner_lock(&qp->lock)))
 		return;
 	/* The peer died in the middle of a request: what it did, nobody knows. */
 	if (qp->qpn && atomic_load(&qp->state) != IBV_QPS_RESET)
@@ -446,7 +446,7 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	reply->original = req.original;
 	if (unlikely(outcomes[outcome].fatal))
 		fail(owner, qp, outcomes[outcome].event);
-	host_unlock(&qp->lock);
+	owner_unlock(&qp->lock);
 }
 
 /* In the owner's engine: a peer's request was the QP's end. */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the calls of the data path cost by themselves: two QPs of one process, one thread, so that no cache line
+ * moves between cores. For each call the least of many batches, in nanoseconds.
+ */
+#include <arpa/inet.h>
+#include <infiniband/verbs.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = 64, BATCHES = 20000, PSN = 0x123456 };
+
+static char memory[4096];
+
+struct side {
+	struct ibv_cq *cq;
+	struct ibv_qp *qp;
+};
+
+static void need(int ok, const char *what)
+{
+	if (ok)
+		return;
+	perror(what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static void side_open(struct side *side, struct ibv_context *context, struct ibv_pd *pd)
+{
+	struct ibv_qp_init_attr init = {
+		.qp_type = IBV_QPT_RC,
+		.cap = { .max_send_wr = 2 * BATCH,
+		         .max_recv_wr = 2 * BATCH,
+		         .max_send_sge = 1,
+		         .max_recv_sge = 1,
+		         .max_inline_data = 64 },
+	};
+
+	side->cq = ibv_create_cq(context, 4 * BATCH, NULL, NULL, 0);
+	need(side->cq != NULL, "ibv_create_cq");
+	init.send_cq = init.recv_cq = side->cq;
+	side->qp = ibv_create_qp(pd, &init);
+	need(side->qp != NULL, "ibv_create_qp");
+}
+
+static void side_connect(struct side *side, const struct side *to, const union ibv_gid *gid)
+{
+	struct ibv_qp_attr attr = {
+		.qp_state = IBV_QPS_INIT,
+		.port_num = 1,
+		.qp_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ,
+		.path_mtu = IBV_MTU_1024,
+		.dest_qp_num = to->qp->qp_num,
+		.rq_psn = PSN,
+		.sq_psn = PSN,
+		.max_rd_atomic = 1,
+		.max_dest_rd_atomic = 1,
+		.min_rnr_timer = 12,
+		.timeout = 14,
+		.retry_cnt = 7,
+		.rnr_retry = 7,
+		.ah_attr = { .is_global = 1, .port_num = 1, .grh = { .dgid = *gid } },
+	};
+
+	need(!ibv_modify_qp(side->qp, &attr,
+	                    IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+	                            IBV_QP_ACCESS_FLAGS),
+	     "INIT");
+	attr.qp_state = IBV_QPS_RTR;
+	need(!ibv_modify_qp(side->qp, &attr,
+	                    IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+	                            IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+	                            IBV_QP_MIN_RNR_TIMER),
+	     "RTR");
+	attr.qp_state = IBV_QPS_RTS;
+	need(!ibv_modify_qp(side->qp, &attr,
+	                    IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+	                            IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+	                            IBV_QP_MAX_QP_RD_ATOMIC),
+	     "RTS");
+}
+
+static void take(struct ibv_cq *cq, int count)
+{
+	struct ibv_wc wc[16];
+
+	while (count > 0) {
+		int got = ibv_poll_cq(cq, 16, wc);
+
+		for (int i = 0; i < got; i++)
+			need(wc[i].status == IBV_WC_SUCCESS, "completion");
+		count -= got;
+	}
+}
+
+static void keep_least(double *least, double spent)
+{
+	if (spent / BATCH < *least)
+		*least = spent / BATCH;
+}
+
+int main(void)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *context = list && list[0] ? ibv_open_device(list[0]) : NULL;
+	double post_recv = 1e9, post_send = 1e9, poll_recv = 1e9, poll_send = 1e9, write = 1e9;
+	struct ibv_recv_wr *bad_recv;
+	struct ibv_send_wr *bad_send;
+	struct side a, b;
+	union ibv_gid gid;
+	struct ibv_pd *pd;
+	struct ibv_mr *mr;
+
+	need(context != NULL, "no RDMA device: run this under `mockrdma run --`");
+	pd = ibv_alloc_pd(context);
+	mr = ibv_reg_mr(pd, memory, sizeof(memory),
+	                IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
+	need(mr && !ibv_query_gid(context, 1, 0, &gid), "setup");
+	side_open(&a, context, pd);
+	side_open(&b, context, pd);
+	side_connect(&a, &b, &gid);
+	side_connect(&b, &a, &gid);
+	for (int round = 0; round < BATCHES; round++) {
+		struct ibv_sge sge = { (uintptr_t)memory, 8, mr->lkey };
+		struct ibv_recv_wr recv = { .sg_list = &sge, .num_sge = 1 };
+		struct ibv_send_wr send = { .sg_list = &sge,
+			                    .num_sge = 1,
+			                    .opcode = IBV_WR_SEND,
+			                    .send_flags = IBV_SEND_SIGNALED };
+		double t[7];
+
+		t[0] = now();
+		for (int i = 0; i < BATCH; i++)
+			ibv_post_recv(b.qp, &recv, &bad_recv);
+		t[1] = now();
+		for (int i = 0; i < BATCH; i++)
+			ibv_post_send(a.qp, &send, &bad_send);
+		t[2] = now();
+		take(b.cq, BATCH);
+		t[3] = now();
+		take(a.cq, BATCH);
+		t[4] = now();
+		send.opcode = IBV_WR_RDMA_WRITE;
+		send.wr.rdma.remote_addr = (uintptr_t)memory + 2048;
+		send.wr.rdma.rkey = mr->rkey;
+		for (int i = 0; i < BATCH; i++)
+			ibv_post_send(a.qp, &send, &bad_send);
+		t[5] = now();
+		take(a.cq, BATCH);
+		keep_least(&post_recv, t[1] - t[0]);
+		keep_least(&post_send, t[2] - t[1]);
+		keep_least(&poll_recv, t[3] - t[2]);
+		keep_least(&poll_send, t[4] - t[3]);
+		keep_least(&write, t[5] - t[4]);
+	}
+	printf("ibv_post_recv %.1f ns, ibv_post_send (SEND 8 B, signalled) %.1f ns, "
+	       "ibv_post_send (WRITE 8 B) %.1f ns, ibv_poll_cq (a receive) %.1f ns, "
+	       "ibv_poll_cq (a send) %.1f ns\n",
+	       post_recv, post_send, write, poll_recv, poll_send);
+	return 0;
+}
