@@ -205,7 +205,8 @@ static int write_new(int fd)
 	fresh->magic = TABLE_MAGIC;
 	fresh->version = TABLE_VERSION;
 	fresh->bindings = 1;
-	fresh->generations = random_u64(); /* not those of a registry before this one */
+	/* Not those of a registry before this one; owner_lock.h has room for 51 bits. */
+	fresh->generations = random_u64() >> 16;
 	host_lock_init(&fresh->lock);
 	munmap(fresh, offsetof(struct table, process));
 	return 0;
