@@ -2,9 +2,12 @@
 #include "host/owner_lock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
-#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "host/inside.h"
 
@@ -12,7 +15,7 @@ enum {
 	SLOT_BITS = 13, /* the lowest is always set, so that no tag is 0 */
 	SPINS = 100,    /* the holder is on another core: it is done in no time */
 	YIELDS = 1000,  /* it lost its core, and may need ours */
-	NAP_NS = 50000, /* it is stopped */
+	NAP_NS = 50000, /* it is stopped, or moves much data */
 	CHECK_EVERY = 64,
 };
 
@@ -23,9 +26,43 @@ void owner_lock_set_tag(uint32_t slot, uint64_t generation)
 	owner_lock_tag = generation << SLOT_BITS | (uint64_t)slot << 1 | 1;
 }
 
+static uint32_t tag_slot(uint64_t tag)
+{
+	return (tag & ((1U << SLOT_BITS) - 1)) >> 1;
+}
+
 static bool is_dead(uint64_t tag)
 {
-	return !registry_alive((tag & ((1U << SLOT_BITS) - 1)) >> 1, tag >> SLOT_BITS);
+	return !registry_alive(tag_slot(tag), tag >> SLOT_BITS);
+}
+
+/* proc(5): the state follows the name, which is in parentheses and may hold anything. */
+static bool is_stopped(uint64_t tag)
+{
+	struct process_info info;
+	char path[32], line[256];
+	const char *state;
+	ssize_t got;
+	int fd;
+
+	if (registry_process(tag_slot(tag), tag >> SLOT_BITS, &info))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)info.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	line[got > 0 ? got : 0] = '\0';
+	state = strrchr(line, ')');
+	return state && (state[1] == ' ') && (state[2] == 'T' || state[2] == 't');
+}
+
+static bool is_lost(uint64_t tag, unsigned int turn, bool from_stopped)
+{
+	if (!tag || turn % CHECK_EVERY)
+		return false;
+	return is_dead(tag) || (from_stopped && turn > YIELDS && is_stopped(tag));
 }
 
 static void pause_for(unsigned int turn)
@@ -40,17 +77,36 @@ static void pause_for(unsigned int turn)
 		nanosleep(&nap, NULL);
 }
 
-int owner_lock_wait(struct owner_lock *lock)
+int owner_lock_wait(struct owner_lock *lock, bool from_stopped)
 {
 	for (unsigned int turn = 1;; turn++) {
 		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
-		bool orphan = owner && turn % CHECK_EVERY == 0 && is_dead(owner);
+		bool lost = is_lost(owner, turn, from_stopped);
 
-		if ((!owner || orphan) &&
+		if ((!owner || lost) &&
 		    atomic_compare_exchange_strong_explicit(
 		            &lock->owner, &owner, owner_lock_tag, memory_order_acquire,
 		            memory_order_relaxed))
-			return orphan ? -EOWNERDEAD : 0;
+			return lost ? -EOWNERDEAD : 0;
+		pause_for(turn);
+	}
+}
+
+bool owner_lock_settle(struct owner_lock *lock)
+{
+	uint32_t turns;
+
+	atomic_thread_fence(
+	        memory_order_seq_cst); /* what was changed before is seen by who comes */
+	turns = atomic_load_explicit(&lock->turns, memory_order_acquire);
+	for (unsigned int turn = 1;; turn++) {
+		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_acquire);
+
+		if (!owner ||
+		    atomic_load_explicit(&lock->turns, memory_order_acquire) != turns)
+			return true;
+		if (is_lost(owner, turn, true))
+			return false;
 		pause_for(turn);
 	}
 }

@@ -10,11 +10,13 @@
 #define MOCK_HOST_OWNER_LOCK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/util.h"
 
 struct owner_lock {
 	_Atomic uint64_t owner; /* 0: free; else owner_lock_tag of the process */
+	_Atomic uint32_t turns; /* how often it was given back */
 };
 
 /* Of this process: its slot and generation in the registry. Set when it joins the host.
@@ -28,7 +30,16 @@ static inline void owner_lock_init(struct owner_lock *lock)
 	atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
 }
 
-int owner_lock_wait(struct owner_lock *lock);
+int owner_lock_wait(struct owner_lock *lock, bool from_stopped);
+
+static inline bool owner_lock_try(struct owner_lock *lock)
+{
+	uint64_t free = 0;
+
+	return atomic_compare_exchange_strong_explicit(
+	        &lock->owner, &free, owner_lock_tag, memory_order_acquire,
+	        memory_order_relaxed);
+}
 
 /*
  * Takes the lock. Returns 0, or -EOWNERDEAD when its last holder died with it: the caller
@@ -36,18 +47,39 @@ int owner_lock_wait(struct owner_lock *lock);
  */
 static inline int owner_lock(struct owner_lock *lock)
 {
-	uint64_t free = 0;
+	return likely(owner_lock_try(lock)) ? 0 : owner_lock_wait(lock, false);
+}
 
-	if (likely(atomic_compare_exchange_strong_explicit(
-	            &lock->owner, &free, owner_lock_tag, memory_order_acquire,
-	            memory_order_relaxed)))
-		return 0;
-	return owner_lock_wait(lock);
+/*
+ * As owner_lock(), but takes it also from a process that is stopped, as if that had died:
+ * for a lock that is held while data is copied, since a signal stops a process at the end
+ * of a system call. When it goes on, it asks owner_lock_held(), and keeps its hands off.
+ */
+static inline int owner_lock_from_stopped(struct owner_lock *lock)
+{
+	return likely(owner_lock_try(lock)) ? 0 : owner_lock_wait(lock, true);
+}
+
+/* Whether we still have the lock that we took. */
+static inline bool owner_lock_held(const struct owner_lock *lock)
+{
+	return atomic_load_explicit(&lock->owner, memory_order_relaxed) == owner_lock_tag;
 }
 
 static inline void owner_unlock(struct owner_lock *lock)
 {
+	atomic_store_explicit(&lock->turns,
+	                      atomic_load_explicit(&lock->turns, memory_order_relaxed) +
+	                              1,
+	                      memory_order_relaxed);
 	atomic_store_explicit(&lock->owner, 0, memory_order_release);
 }
+
+/*
+ * Waits until whoever holds the lock now has given it back, without taking it: a process
+ * that is stopped in here holds up nobody. False when the holder will not, being dead or
+ * stopped.
+ */
+bool owner_lock_settle(struct owner_lock *lock);
 
 #endif

@@ -306,7 +306,7 @@ static void write_head(uint64_t bell)
 	head->version = SEGMENT_VERSION;
 	head->size = seg.size;
 	head->bell = bell;
-	host_lock_init(&head->atomic_lock);
+	owner_lock_init(&head->atomic_lock);
 	host_lock_init(&head->inbox.lock);
 }
 

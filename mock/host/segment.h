@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "host/lock.h"
+#include "host/owner_lock.h"
 
 typedef uint64_t seg_off; /* bytes from the start of a segment; 0 is "none" */
 
@@ -46,7 +47,7 @@ struct segment_head {
 	_Atomic seg_off mr_table; /* object/mr.h: root of the key table */
 	_Atomic seg_off
 	        qp_list; /* object/qp.h: first of all struct qp_shared, for clean-up */
-	struct host_lock
+	struct owner_lock
 	        atomic_lock; /* atomics on this process's memory, one at a time */
 	struct inbox inbox;
 };

@@ -159,8 +159,10 @@ void transport_drained(struct qp *qp)
 static void settle_qp(struct qp *qp)
 {
 	pthread_mutex_lock(&qp->sq.lock);
-	responder_lock(peer_self(), qp->sh);
-	owner_unlock(&qp->sh->lock);
+	if (!owner_lock_settle(&qp->sh->lock)) {
+		responder_lock(peer_self(), qp->sh);
+		owner_unlock(&qp->sh->lock);
+	}
 	pthread_mutex_unlock(&qp->sq.lock);
 }
 

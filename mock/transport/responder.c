@@ -23,6 +23,7 @@ enum outcome {
 	RESP_INVALID,   /* NAK-Invalid Request */
 	RESP_ACCESS,    /* NAK-Remote Access Error */
 	RESP_OPERATION, /* NAK-Remote Operational Error */
+	RESP_LOST,      /* we were stopped, and the QP taken from us meanwhile */
 };
 
 struct request {
@@ -223,6 +224,36 @@ static enum ibv_wc_status scatter_list(const struct request *req, struct iovec *
 	return left ? IBV_WC_LOC_LEN_ERR : IBV_WC_SUCCESS;
 }
 
+/*
+ * Copies between the packet's vector and the owner's memory. -ESTALE: the process was
+ * stopped on the way, and the owner did not wait; nothing of the QP's may be touched any
+ * more.
+ */
+static int to_owner(const struct request *req, const struct iovec *iov, unsigned int iovs)
+{
+	int err = peer_write(req->owner, iov, iovs, req->packet->iov, req->packet->iovs);
+
+	return likely(owner_lock_held(&req->qp->lock)) ? err : -ESTALE;
+}
+
+static int from_owner(const struct request *req, const struct iovec *iov)
+{
+	int err = peer_read(req->owner, iov, 1, req->packet->iov, req->packet->iovs);
+
+	return likely(owner_lock_held(&req->qp->lock)) ? err : -ESTALE;
+}
+
+static enum outcome after_copy(int err)
+{
+	switch (err) {
+	case 0: return RESP_DONE;
+	case -ESTALE: return RESP_LOST;
+	case -ESRCH: return RESP_DROP;      /* the owner is gone */
+	case -EPERM: return RESP_OPERATION; /* the system forbids it */
+	default: return RESP_ACCESS;
+	}
+}
+
 static enum outcome deliver_scattered(const struct request *req)
 {
 	struct iovec iov[DEVICE_MAX_SGE];
@@ -231,10 +262,9 @@ static enum outcome deliver_scattered(const struct request *req)
 	int err = 0;
 
 	if (status == IBV_WC_SUCCESS)
-		err = peer_write(req->owner, iov, iovs, req->packet->iov,
-		                 req->packet->iovs);
-	if (err == -ESRCH)
-		return RESP_DROP; /* the owner is gone */
+		err = to_owner(req, iov, iovs);
+	if (err == -ESRCH || err == -ESTALE)
+		return after_copy(err);
 	if (err)
 		status = IBV_WC_LOC_PROT_ERR;
 	err = push_receive(req, status, NULL, NULL);
@@ -264,16 +294,6 @@ static bool remote_memory(const struct request *req, uint32_t access, uint64_t l
 	return true;
 }
 
-static enum outcome after_copy(int err)
-{
-	switch (err) {
-	case 0: return RESP_DONE;
-	case -ESRCH: return RESP_DROP;      /* the owner is gone */
-	case -EPERM: return RESP_OPERATION; /* the system forbids it */
-	default: return RESP_ACCESS;
-	}
-}
-
 static enum outcome execute_write(struct request *req)
 {
 	const struct packet *packet = req->packet;
@@ -281,8 +301,9 @@ static enum outcome execute_write(struct request *req)
 	struct iovec iov;
 
 	if (remote_memory(req, IBV_ACCESS_REMOTE_WRITE, packet->length, &iov))
-		outcome = after_copy(
-		        peer_write(req->owner, &iov, 1, packet->iov, packet->iovs));
+		outcome = after_copy(to_owner(req, &iov, 1));
+	if (outcome == RESP_LOST)
+		return outcome;
 	/* A receive that came out of an SRQ cannot go back. */
 	if (req->wqe && (outcome == RESP_DONE || req->qp->rq_is_shared) &&
 	    push_receive(req, outcome == RESP_DONE ? IBV_WC_SUCCESS : IBV_WC_WR_FLUSH_ERR,
@@ -298,33 +319,49 @@ static enum outcome execute_read(struct request *req)
 
 	if (!remote_memory(req, IBV_ACCESS_REMOTE_READ, packet->length, &iov))
 		return RESP_ACCESS;
-	return after_copy(peer_read(req->owner, &iov, 1, packet->iov, packet->iovs));
+	return after_copy(from_owner(req, &iov));
+}
+
+/* Reads, and writes if the atomic says so. -EAGAIN: stopped between the two, and passed
+ * by others. */
+static int atomic_step(struct request *req, struct owner_lock *lock,
+                       const struct iovec *remote)
+{
+	const struct packet *packet = req->packet;
+	uint64_t found, put = packet->swap_add;
+	struct iovec mine = { &found, sizeof(found) };
+	int err = peer_read(req->owner, remote, 1, &mine, 1);
+
+	if (err)
+		return err;
+	if (!owner_lock_held(lock))
+		return -EAGAIN;
+	req->original = found;
+	if (packet->opcode == RC_FETCH_ADD)
+		put += found;
+	else if (found != packet->compare)
+		return 0;
+	mine.iov_base = &put;
+	return peer_write(req->owner, remote, 1, &mine, 1);
 }
 
 /* Atomic to all QPs of the device (IBV_ATOMIC_HCA): one at a time on one process's
  * memory. */
 static enum outcome execute_atomic(struct request *req)
 {
-	struct host_lock *lock = &((struct segment_head *)req->owner->base)->atomic_lock;
-	const struct packet *packet = req->packet;
-	uint64_t found, put;
-	struct iovec remote, mine = { &found, sizeof(found) };
+	struct owner_lock *lock = &((struct segment_head *)req->owner->base)->atomic_lock;
+	struct iovec remote;
 	int err;
 
-	if (!remote_memory(req, IBV_ACCESS_REMOTE_ATOMIC, sizeof(found), &remote))
+	if (!remote_memory(req, IBV_ACCESS_REMOTE_ATOMIC, sizeof(uint64_t), &remote))
 		return RESP_ACCESS;
-	host_lock(lock);
-	err = peer_read(req->owner, &remote, 1, &mine, 1);
-	if (!err) {
-		req->original = found;
-		put = packet->opcode == RC_FETCH_ADD ? found + packet->swap_add
-		                                     : packet->swap_add;
-		mine.iov_base = &put;
-		if (packet->opcode == RC_FETCH_ADD || found == packet->compare)
-			err = peer_write(req->owner, &remote, 1, &mine, 1);
-	}
-	host_unlock(lock);
-	return after_copy(err);
+	do {
+		owner_lock_from_stopped(lock);
+		err = atomic_step(req, lock, &remote);
+		if (owner_lock_held(lock))
+			owner_unlock(lock);
+	} while (err == -EAGAIN);
+	return owner_lock_held(&req->qp->lock) ? after_copy(err) : RESP_LOST;
 }
 
 static enum outcome execute(struct request *req)
@@ -369,6 +406,7 @@ static const struct {
 	[RESP_RNR] = { AETH_RNR_NAK, 0, false },
 	[RESP_INVALID] = { NAK_INVALID_REQUEST, IBV_EVENT_QP_REQ_ERR, true },
 	[RESP_ACCESS] = { NAK_REMOTE_ACCESS, IBV_EVENT_QP_ACCESS_ERR, true },
+	[RESP_LOST] = { 0, 0, false },
 	[RESP_OPERATION] = { NAK_REMOTE_OPERATION, IBV_EVENT_QP_FATAL, true },
 };
 
@@ -408,9 +446,10 @@ static void fail(struct peer *owner, struct qp_shared *qp, enum ibv_event_type e
 
 void responder_lock(struct peer *owner, struct qp_shared *qp)
 {
-	if (likely(!owner_lock(&qp->lock)))
+	if (likely(!owner_lock_from_stopped(&qp->lock)))
 		return;
-	/* The peer died in the middle of a request: what it did, nobody knows. */
+	/* The peer died, or was stopped, in the middle of a request: what it did, nobody
+	 * knows. */
 	if (qp->qpn && atomic_load(&qp->state) != IBV_QPS_RESET)
 		fail(owner, qp, IBV_EVENT_QP_FATAL);
 }
@@ -430,6 +469,10 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 
 	responder_lock(owner, qp);
 	outcome = respond(&req);
+	if (unlikely(outcome == RESP_LOST)) {
+		reply->sent = false;
+		return;
+	}
 	if (outcome == RESP_DONE) {
 		qp->epsn = (qp->epsn + 1) & PSN_MASK;
 		if (qp->received <= PSN_MASK / 2)
