@@ -17,6 +17,7 @@ struct tls {
 	SSL *ssl;
 	char *name; /* of the server; NULL when we are it */
 	char *peer;
+	X509 *rejected; /* the peer's certificate, when it was not accepted */
 	bool wants_write;
 	bool broken; /* OpenSSL forbids any further call, close_notify included */
 };
@@ -67,6 +68,18 @@ static const struct {
 	  "%s closed the connection without a word" },
 };
 
+/* OpenSSL keeps a certificate only when it is accepted; sentences need the other one. */
+static int note_rejected(int accepted, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *tls = SSL_get_app_data(ssl);
+	X509 *certificate = X509_STORE_CTX_get0_cert(store);
+
+	if (!accepted && !tls->rejected && certificate && X509_up_ref(certificate))
+		tls->rejected = certificate;
+	return accepted;
+}
+
 int tls_new(SSL_CTX *config, int fd, const char *name, const char *peer, struct tls **out)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
@@ -86,6 +99,8 @@ int tls_new(SSL_CTX *config, int fd, const char *name, const char *peer, struct 
 	if (!bio)
 		goto free_tls;
 	SSL_set_bio(tls->ssl, bio, bio);
+	SSL_set_app_data(tls->ssl, tls);
+	SSL_set_verify(tls->ssl, SSL_get_verify_mode(tls->ssl), note_rejected);
 	if (!name) {
 		SSL_set_accept_state(tls->ssl);
 		*out = tls;
@@ -114,18 +129,19 @@ void tls_free(struct tls *tls)
 	if (!tls)
 		return;
 	SSL_free(tls->ssl);
+	X509_free(tls->rejected);
 	free(tls->name);
 	free(tls->peer);
 	free(tls);
 }
 
 /* What names the certificate does have, for the sentence about the one it has not. */
-static int wrong_name(struct tls *tls, X509 *certificate)
+static int wrong_name(struct tls *tls)
 {
 	struct srdma_identity *identity = NULL;
 	const char *other = "nobody";
 
-	if (certificate && !identity_new(certificate, &identity))
+	if (tls->rejected && !identity_new(tls->rejected, &identity))
 		other = srdma_identity_text(identity);
 	fail(SRDMA_ENAME,
 	     "the certificate of %s is for '%s', not for '%s': connect by a name that it "
@@ -143,7 +159,7 @@ static int verify_failure(struct tls *tls)
 	switch (result) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return wrong_name(tls, SSL_get0_peer_certificate(tls->ssl));
+		return wrong_name(tls);
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		return fail(SRDMA_ECERT,
 		            "the certificate of %s has expired: it must be renewed",
