@@ -9,6 +9,8 @@
 #include "object/async.h"
 #include "object/device.h"
 
+enum { PREFETCH = 3 }; /* entries ahead */
+
 static struct handle_table cqs = HANDLE_TABLE_INIT;
 
 _Static_assert(sizeof(struct cqe) == 2 * CACHE_LINE, "a completion is two cache lines");
@@ -204,6 +206,9 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
 		memcpy(to->inline_data, data, entry->byte_len);
 	atomic_store_explicit(&to->c.turn, sh->tail + 1, memory_order_release);
 	sh->tail++;
+	/* The owner has read the line since: to write it is to fetch it from another
+	 * core. */
+	__builtin_prefetch(&ring[(sh->tail + PREFETCH) & (sh->size - 1)], 1);
 	owner_unlock(&sh->lock);
 	if (sh->channel)
 		cq_wake(owner, sh, cq,
@@ -224,6 +229,7 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 		head = atomic_load_explicit(&cq->head, memory_order_relaxed);
 		entry = &cq->ring[head & (cq->sh->size - 1)];
 
+		__builtin_prefetch(&cq->ring[(head + PREFETCH) & (cq->sh->size - 1)]);
 		if (!(entry->c.flags & CQE_DEAD))
 			each(entry, arg, got++);
 		atomic_store_explicit(&cq->head, head + 1, memory_order_relaxed);

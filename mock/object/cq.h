@@ -54,19 +54,19 @@ enum cqe_flags {
 
 enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
 
-/* Shared. */
+/* Shared; cache lines as in struct rq_shared. */
 struct cq_shared {
-	struct owner_lock lock; /* producers' */
-	uint32_t tail;          /* entries put in, modulo 2^32; under lock */
-	uint32_t head_seen;     /* what producers last saw of head; under lock */
-	uint32_t size;          /* entries of the ring, a power of two */
-	uint32_t handle;        /* owner's struct cq */
+	uint32_t size;   /* entries of the ring, a power of two */
+	uint32_t handle; /* owner's struct cq */
 	seg_off ring;
 	seg_off channel;
-	_Atomic uint32_t overrun;
-	_Atomic uint32_t armed __attribute__((aligned(CACHE_LINE))); /* enum cq_armed */
 	seg_off next_pending; /* under the channel's lock, as events */
 	uint32_t events;
+	_Atomic uint32_t armed; /* enum cq_armed */
+	struct owner_lock lock /* producers' */ __attribute__((aligned(CACHE_LINE)));
+	uint32_t tail;      /* entries put in, modulo 2^32; under lock */
+	uint32_t head_seen; /* what producers last saw of head; under lock */
+	_Atomic uint32_t overrun;
 	_Atomic uint32_t head
 	        __attribute__((aligned(CACHE_LINE))); /* entries taken out */
 };

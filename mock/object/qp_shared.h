@@ -20,24 +20,25 @@ struct qp_shared {
 	/* All of the process's, from segment_head.qp_list: what is cleaned up after it
 	 * dies. */
 	seg_off next;
-	_Atomic uint32_t qpn; /* 0: unused */
-	uint32_t handle;      /* of the owner's struct qp */
-
-	struct owner_lock lock;
+	_Atomic uint32_t qpn;   /* 0: unused */
+	uint32_t handle;        /* of the owner's struct qp */
 	_Atomic uint32_t state; /* enum ibv_qp_state; changed under lock */
 	uint32_t dest_qpn;
-	uint32_t epsn;     /* the PSN expected next (IBA 9.7.1.2) */
-	uint32_t received; /* requests since RTR, up to half the PSN space */
-	uint32_t pd;       /* handle */
+	uint32_t pd; /* handle */
 	uint32_t access;
-	uint8_t min_rnr_timer;
-	uint8_t max_dest_rd_atomic;
-	uint8_t psn_nak_sent; /* one NAK for each gap (IBA 9.7.5.1.3) */
-	uint8_t rq_is_shared; /* an SRQ: its own lock guards it */
 	seg_off rq;
 	seg_off recv_cq;
-	union ibv_gid sgid; /* packets must come to this address … */
-	union ibv_gid dgid; /* … from that one */
+	uint8_t min_rnr_timer;
+	uint8_t max_dest_rd_atomic;
+	uint8_t rq_is_shared; /* an SRQ: its own lock guards it */
+	union ibv_gid sgid;   /* packets must come to this address … */
+	union ibv_gid dgid;   /* … from that one */
+
+	/* Written for each request; on a cache line apart from what the owner reads. */
+	struct owner_lock lock __attribute__((aligned(CACHE_LINE)));
+	uint32_t epsn;        /* the PSN expected next (IBA 9.7.1.2) */
+	uint32_t received;    /* requests since RTR, up to half the PSN space */
+	uint8_t psn_nak_sent; /* one NAK for each gap (IBA 9.7.5.1.3) */
 };
 
 #endif

@@ -8,6 +8,8 @@ _Static_assert(sizeof(union rwqe_copy) >=
                        sizeof(struct rwqe) + DEVICE_MAX_SGE * sizeof(struct ibv_sge),
                "a copy holds the longest list");
 
+enum { PREFETCH = 6 }; /* work requests ahead: other cores' caches are far */
+
 static size_t ring_bytes(const struct rq_shared *sh)
 {
 	return (size_t)sh->size * sh->stride;
@@ -73,6 +75,8 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
 	             rq->depth))
 		return -ENOMEM;
 	wqe = rwqe_at(rq->sh, segment_ptr(rq->sh->ring), rq->posted);
+	__builtin_prefetch(
+	        rwqe_at(rq->sh, segment_ptr(rq->sh->ring), rq->posted + PREFETCH), 1);
 	wqe->wr_id = wr->wr_id;
 	wqe->num_sge = wr->num_sge;
 	for (int i = 0; i < wr->num_sge; i++)
@@ -85,6 +89,7 @@ const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq)
 {
 	uint32_t consumed = atomic_load_explicit(&rq->consumed, memory_order_relaxed);
 	uint32_t posted = atomic_load_explicit(&rq->posted_seen, memory_order_relaxed);
+	char *ring;
 
 	if (unlikely(posted == consumed)) {
 		posted = atomic_load_explicit(&rq->posted, memory_order_acquire);
@@ -92,5 +97,7 @@ const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq)
 			return NULL;
 		atomic_store_explicit(&rq->posted_seen, posted, memory_order_relaxed);
 	}
-	return rwqe_at(rq, peer_ptr(owner, rq->ring), consumed);
+	ring = peer_ptr(owner, rq->ring);
+	__builtin_prefetch(rwqe_at(rq, ring, consumed + PREFETCH));
+	return rwqe_at(rq, ring, consumed);
 }

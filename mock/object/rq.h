@@ -27,18 +27,22 @@ union rwqe_copy {
 	char room[sizeof(struct rwqe) + 30 * sizeof(struct ibv_sge)];
 };
 
-/* Shared. */
+/*
+ * Shared. What each side writes has cache lines of its own, apart from what both only
+ * read: a line that two cores write takes longer to fetch than the work that is done with
+ * it.
+ */
 struct rq_shared {
-	struct owner_lock
-	        lock; /* of those who consume, when the queue is shared by QPs */
-	_Atomic uint32_t
-	        consumed; /* work requests taken; under that lock or the one QP's */
-	_Atomic uint32_t posted_seen;
 	uint32_t size;   /* of the ring: a power of two */
 	uint32_t stride; /* bytes from one work request to the next */
 	uint32_t pd;     /* whose keys the work requests use */
 	uint32_t max_sge;
 	seg_off ring;
+	struct owner_lock lock /* of those who consume, when QPs share the queue */
+	        __attribute__((aligned(CACHE_LINE)));
+	_Atomic uint32_t
+	        consumed; /* work requests taken; under that lock or the one QP's */
+	_Atomic uint32_t posted_seen;
 	_Atomic uint32_t posted __attribute__((aligned(CACHE_LINE)));
 };
 
