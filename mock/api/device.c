@@ -125,7 +125,7 @@ MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
 	(void)context;
 	if (port != DEVICE_PORT || index < 0)
 		return errno_result(-EINVAL);
-	gid_refresh();
+	gid_refresh_old();
 	if (gid_get(index, &entry))
 		return errno_result(-EINVAL);
 	*gid = entry.gid;
@@ -174,7 +174,7 @@ MOCK_API int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port, uint3
 	(void)context;
 	if (port != DEVICE_PORT || flags)
 		return EINVAL;
-	gid_refresh();
+	gid_refresh_old();
 	if (gid_get(index, &found))
 		return EINVAL;
 	if (is_empty(&found))
@@ -194,7 +194,7 @@ MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
 	(void)context;
 	if (flags || size < sizeof(*entries))
 		return -EINVAL;
-	gid_refresh();
+	gid_refresh_old();
 	for (unsigned int i = 0; i < GID_TABLE_SIZE && count < max; i++)
 		if (!gid_get(i, &found) && !is_empty(&found))
 			fill_gid_entry((void *)((char *)entries + size * count++), &found,

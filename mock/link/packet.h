@@ -14,6 +14,7 @@
  * payload is. */
 struct packet {
 	enum bth_opcode opcode;
+	unsigned int mask; /* enum opcode_mask: what the opcode is */
 	uint32_t psn;
 	uint32_t dest_qpn;
 	bool solicited;

@@ -5,12 +5,14 @@
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/util.h"
+#include "host/engine.h"
 
 struct candidate {
 	struct gid_entry entry;
@@ -20,6 +22,9 @@ struct candidate {
 static pthread_mutex_t gid_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct gid_entry gid_table[GID_TABLE_SIZE];
 static unsigned int gid_max_mtu;
+static _Atomic uint64_t gid_read_at; /* now_ns() clock */
+
+enum { GID_AGE_NS = 20 * 1000 * 1000 }; /* programs read all entries, one by one */
 
 static const union ibv_gid gid_zero;
 
@@ -159,6 +164,15 @@ static unsigned int largest_mtu(const struct ifaddrs *list)
 	return largest;
 }
 
+int gid_refresh_old(void)
+{
+	uint64_t now = now_ns();
+
+	if (now - atomic_load(&gid_read_at) < GID_AGE_NS)
+		return 0;
+	return gid_refresh();
+}
+
 int gid_refresh(void)
 {
 	struct candidate *found = calloc(GID_TABLE_SIZE, sizeof(*found));
@@ -176,6 +190,7 @@ int gid_refresh(void)
 	count = collect(list, found);
 	pthread_mutex_lock(&gid_lock);
 	merge_locked(found, count);
+	atomic_store(&gid_read_at, now_ns());
 	gid_max_mtu = largest_mtu(list);
 	pthread_mutex_unlock(&gid_lock);
 	freeifaddrs(list);

@@ -22,6 +22,8 @@ struct gid_entry {
 
 /* Reads the addresses anew. 0, or -errno with the table as it was. Any thread. */
 int gid_refresh(void);
+/* As gid_refresh(), unless that was just done. */
+int gid_refresh_old(void);
 /* -EINVAL beyond the table; an empty entry is a GID of zeros. As of the last refresh. */
 int gid_get(unsigned int index, struct gid_entry *entry);
 /* 0 and its index, or -ENOENT. As of the last refresh. */

@@ -27,8 +27,7 @@ static void overrun(struct qp *qp)
 	flush_to_error(qp);
 }
 
-/* Moves on to the next work request, completing this one. */
-static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
+static void push(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
 {
 	struct completion entry = {
 		.status = status,
@@ -37,15 +36,22 @@ static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status st
 		.byte_len = wqe->length,
 		.qp_num = qp_base(qp)->qp_num,
 		.qp = qp_base(qp)->handle,
-		.wqe = ++qp->sq.next,
+		.wqe = qp->sq.next,
 	};
-	bool quiet = status == IBV_WC_SUCCESS && !(wqe->flags & IBV_SEND_SIGNALED) &&
-	             !qp->sq_sig_all;
 
-	qp->sq.started = false;
-	if (!quiet && unlikely(cq_push(peer_self(), to_cq(qp_base(qp)->send_cq)->off,
-	                               &entry, NULL)))
+	if (unlikely(
+	            cq_push(peer_self(), to_cq(qp_base(qp)->send_cq)->off, &entry, NULL)))
 		overrun(qp);
+}
+
+/* Moves on to the next work request, completing this one. */
+static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
+{
+	qp->sq.next++;
+	qp->sq.started = false;
+	if ((wqe->flags & IBV_SEND_SIGNALED) || qp->sq_sig_all ||
+	    status != IBV_WC_SUCCESS)
+		push(qp, wqe, status);
 }
 
 void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
@@ -57,7 +63,7 @@ void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status sta
 static void succeed(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
                     const struct reply *reply)
 {
-	if (opcode_info[packet->opcode].mask & OP_ATOMIC)
+	if (packet->mask & OP_ATOMIC)
 		memcpy(packet->iov->iov_base, &reply->original, sizeof(reply->original));
 	retry_reset(qp);
 	complete(qp, wqe, IBV_WC_SUCCESS);

@@ -18,9 +18,9 @@ static const enum bth_opcode opcode_of[] = {
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = RC_FETCH_ADD,
 };
 
-static bool is_rd_atomic(const struct wqe *wqe)
+static unsigned int mask_of(const struct wqe *wqe)
 {
-	return opcode_info[opcode_of[wqe->opcode]].mask & (OP_READ | OP_ATOMIC);
+	return opcode_info[opcode_of[wqe->opcode]].mask;
 }
 
 /*
@@ -38,7 +38,7 @@ static unsigned int rd_atomics(const struct qp *qp)
 		if (count >= qp->attr.max_rd_atomic ||
 		    (count && (wqe->flags & IBV_SEND_FENCE)))
 			break;
-		count += is_rd_atomic(wqe);
+		count += (mask_of(wqe) & (OP_READ | OP_ATOMIC)) != 0;
 	}
 	return count;
 }
@@ -46,9 +46,10 @@ static unsigned int rd_atomics(const struct qp *qp)
 /* The gather or scatter list in our own memory, once its keys are checked (IBA 10.6.3).
  */
 static enum ibv_wc_status local_list(const struct qp *qp, struct wqe *wqe,
-                                     struct iovec *iov, unsigned int *iovs)
+                                     unsigned int mask, struct iovec *iov,
+                                     unsigned int *iovs)
 {
-	uint32_t access = is_rd_atomic(wqe) ? IBV_ACCESS_LOCAL_WRITE : 0;
+	uint32_t access = mask & (OP_READ | OP_ATOMIC) ? IBV_ACCESS_LOCAL_WRITE : 0;
 	uint64_t va;
 
 	*iovs = 0;
@@ -70,37 +71,46 @@ static enum ibv_wc_status local_list(const struct qp *qp, struct wqe *wqe,
 }
 
 /* What is wrong with the request before anything is sent. */
-static enum ibv_wc_status check(const struct qp *qp, const struct wqe *wqe)
+static enum ibv_wc_status check(const struct qp *qp, const struct wqe *wqe,
+                                unsigned int mask)
 {
 	if (wqe->length > DEVICE_MAX_MSG)
 		return IBV_WC_LOC_LEN_ERR;
-	if (opcode_info[opcode_of[wqe->opcode]].mask & OP_ATOMIC && wqe->length != 8)
+	if ((mask & OP_ATOMIC) && wqe->length != 8)
 		return IBV_WC_LOC_LEN_ERR;
-	if (is_rd_atomic(wqe) && !qp->attr.max_rd_atomic)
+	if ((mask & (OP_READ | OP_ATOMIC)) && !qp->attr.max_rd_atomic)
 		return IBV_WC_LOC_QP_OP_ERR; /* the connection allows none: it would wait
 		                                for ever */
 	return IBV_WC_SUCCESS;
 }
 
+/* Each field is set by itself: clearing the whole would cost as much as the rest. */
 static void packet_fill(const struct qp *qp, const struct wqe *wqe, struct packet *packet)
 {
-	*packet = (struct packet){
-		.opcode = opcode_of[wqe->opcode],
-		.psn = wqe->psn,
-		.dest_qpn = qp->attr.dest_qp_num,
-		.solicited = wqe->flags & IBV_SEND_SOLICITED,
-		.sgid = &qp->sh->sgid,
-		.dgid = &qp->sh->dgid,
-		.va = wqe->remote_addr,
-		.rkey = wqe->rkey,
-		.imm = wqe->imm,
-		.length = wqe->length,
-		.compare = wqe->compare_add,
-		.swap_add = wqe->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ? wqe->compare_add
-		                                                       : wqe->swap,
-	};
-	if (is_rd_atomic(wqe))
-		packet->rd_atomics = rd_atomics(qp);
+	packet->opcode = opcode_of[wqe->opcode];
+	packet->psn = wqe->psn;
+	packet->dest_qpn = qp->attr.dest_qp_num;
+	packet->solicited = wqe->flags & IBV_SEND_SOLICITED;
+	packet->sgid = &qp->sh->sgid;
+	packet->dgid = &qp->sh->dgid;
+	packet->va = wqe->remote_addr;
+	packet->rkey = wqe->rkey;
+	packet->imm = wqe->imm;
+	packet->length = wqe->length;
+	packet->compare = wqe->compare_add;
+	packet->swap_add =
+	        wqe->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ? wqe->compare_add : wqe->swap;
+	packet->rd_atomics = packet->mask & (OP_READ | OP_ATOMIC) ? rd_atomics(qp) : 0;
+}
+
+/* A request keeps its PSN however often it is sent. */
+static void number(struct qp *qp, struct wqe *wqe)
+{
+	if (qp->sq.started)
+		return;
+	wqe->psn = qp->sq.psn;
+	qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
+	qp->sq.started = true;
 }
 
 /* Sends the request at sq.next; the completer moves on when it is done with. */
@@ -110,29 +120,24 @@ static void step(struct qp *qp)
 	struct iovec iov[DEVICE_MAX_SGE];
 	struct packet packet;
 	struct reply reply;
-	enum ibv_wc_status status = check(qp, wqe);
-	unsigned int iovs = 0;
+	enum ibv_wc_status status;
 
+	packet.mask = mask_of(wqe);
+	packet.iov = iov;
+	status = check(qp, wqe, packet.mask);
 	if (status == IBV_WC_SUCCESS)
-		status = local_list(qp, wqe, iov, &iovs);
+		status = local_list(qp, wqe, packet.mask, iov, &packet.iovs);
 	if (unlikely(status != IBV_WC_SUCCESS)) {
 		completer_fail(qp, wqe, status);
 		return;
 	}
-	if (!qp->sq.started) {
-		wqe->psn = qp->sq.psn;
-		qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
-		qp->sq.started = true;
-	}
-	if ((opcode_info[opcode_of[wqe->opcode]].mask & OP_RECV) && !qp->sq.probe &&
-	    unlikely(!credit_have(qp))) {
+	number(qp, wqe);
+	if ((packet.mask & OP_RECV) && !qp->sq.probe && unlikely(!credit_have(qp))) {
 		credit_wait(qp);
 		return;
 	}
 	qp->sq.probe = false;
 	packet_fill(qp, wqe, &packet);
-	packet.iov = iov;
-	packet.iovs = iovs;
 	qp->link->send(qp, &packet, &reply);
 	completer_take(qp, wqe, &packet, &reply);
 }

@@ -463,7 +463,7 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 		.qp = qp,
 		.packet = packet,
 		.copy = &copy,
-		.mask = opcode_info[packet->opcode].mask,
+		.mask = packet->mask,
 	};
 	enum outcome outcome;
 
