@@ -288,16 +288,22 @@ static void objects_beside_traffic_body(struct side *side)
 ALONE(objects_beside_traffic)
 
 /* A region that goes away while it is written to: done or refused, and then no more. */
+struct writing {
+	struct rc_pair pair;
+	bool begun; /* something has been written */
+};
+
 static void *write_until_refused(void *argument)
 {
-	struct rc_pair *pair = argument;
+	struct writing *writing = argument;
 	enum ibv_wc_status status;
 
 	do {
-		rc_do(&pair->a, &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
-		                                 .flags = IBV_SEND_SIGNALED,
-		                                 .length = 8192 });
-		status = rc_next(pair->a.send_cq).status;
+		rc_do(&writing->pair.a, &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
+		                                         .flags = IBV_SEND_SIGNALED,
+		                                         .length = 8192 });
+		status = rc_next(writing->pair.a.send_cq).status;
+		__atomic_store_n(&writing->begun, true, __ATOMIC_RELEASE);
 	} while (status == IBV_WC_SUCCESS);
 	CHECK_EQ(status, IBV_WC_REM_ACCESS_ERR);
 	return NULL;
@@ -307,23 +313,22 @@ static void deregistered_under_traffic_body(struct side *side)
 {
 	(void)side;
 	for (int round = 0; round < 20; round++) {
-		struct rc_pair pair;
+		struct writing writing = { .begun = false };
+		struct rc_end *target = &writing.pair.b;
 		pthread_t thread;
-		uint8_t *memory;
 
-		rc_pair_open(&pair, &rc_default);
-		memory = pair.b.buffer;
-		memset(pair.a.buffer, 0xaa, 8192);
-		CHECK_EQ(pthread_create(&thread, NULL, write_until_refused, &pair), 0);
-		while (!__atomic_load_n(&memory[8191], __ATOMIC_ACQUIRE))
+		rc_pair_open(&writing.pair, &rc_default);
+		memset(writing.pair.a.buffer, 0xaa, 8192);
+		CHECK_EQ(pthread_create(&thread, NULL, write_until_refused, &writing), 0);
+		while (!__atomic_load_n(&writing.begun, __ATOMIC_ACQUIRE))
 			;
-		CHECK_EQ(ibv_dereg_mr(pair.b.mr), 0);
-		pair.b.mr = NULL;
+		CHECK_EQ(ibv_dereg_mr(target->mr), 0);
+		target->mr = NULL;
 		/* From here on the memory is the program's alone. */
-		memset(memory, 0, 8192);
+		memset(target->buffer, 0, 8192);
 		pthread_join(thread, NULL);
-		rc_expect_only(memory, 8192, 0);
-		rc_pair_close(&pair);
+		rc_expect_only(target->buffer, 8192, 0);
+		rc_pair_close(&writing.pair);
 	}
 }
 ALONE(deregistered_under_traffic)
@@ -332,13 +337,14 @@ ALONE(deregistered_under_traffic)
 static void writer(struct side *side)
 {
 	for (int round = 0; round < 20; round++) {
-		struct rc_pair pair;
+		struct writing writing = { .begun = false };
+		struct rc_end *end = &writing.pair.a;
 
-		rc_side_open(side, &pair.a, &rc_default);
-		memset(pair.a.buffer, 0xaa, 8192);
-		write_until_refused(&pair);
+		rc_side_open(side, end, &rc_default);
+		memset(end->buffer, 0xaa, 8192);
+		write_until_refused(&writing);
 		side_meet(side);
-		rc_side_close(side, &pair.a);
+		rc_side_close(side, end);
 	}
 }
 
