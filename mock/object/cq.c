@@ -82,7 +82,6 @@ int cq_create(struct ibv_context *context, unsigned int entries, void *cq_contex
 	base->cqe = made->sh->size;
 	pthread_mutex_init(&base->mutex, NULL);
 	pthread_cond_init(&base->cond, NULL);
-	pthread_mutex_init(&made->lock, NULL);
 	if (channel)
 		atomic_fetch_add(&channel->users, 1);
 	*cq = made;
@@ -116,7 +115,6 @@ int cq_destroy(struct cq *cq)
 	}
 	handle_free(&cqs, base->handle);
 	cq_unshare(cq);
-	pthread_mutex_destroy(&cq->lock);
 	pthread_mutex_destroy(&base->mutex);
 	pthread_cond_destroy(&base->cond);
 	free(cq);
@@ -222,7 +220,7 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 	unsigned int got = 0;
 	uint32_t head;
 
-	pthread_mutex_lock(&cq->lock);
+	owner_lock(&cq->lock);
 	while (got < count && !cq_is_empty(cq)) {
 		struct cqe *entry;
 
@@ -235,7 +233,7 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 		atomic_store_explicit(&cq->head, head + 1, memory_order_relaxed);
 		atomic_store_explicit(&cq->sh->head, head + 1, memory_order_release);
 	}
-	pthread_mutex_unlock(&cq->lock);
+	owner_unlock(&cq->lock);
 	return got;
 }
 
@@ -257,7 +255,7 @@ void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)
 {
 	uint32_t at;
 
-	pthread_mutex_lock(&cq->lock);
+	owner_lock(&cq->lock);
 	for (at = cq->head;; at++) {
 		struct cqe *entry = &cq->ring[at & (cq->sh->size - 1)];
 
@@ -268,5 +266,5 @@ void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)
 		entry->c.flags |= CQE_DEAD;
 		each(entry, arg, 0);
 	}
-	pthread_mutex_unlock(&cq->lock);
+	owner_unlock(&cq->lock);
 }

@@ -93,14 +93,12 @@ static int sq_create(struct sq *sq, const struct ibv_qp_cap *cap)
 	sq->ring = calloc(sq->size, sq->stride);
 	if (!sq->ring)
 		return -ENOMEM;
-	pthread_mutex_init(&sq->lock, NULL);
 	return 0;
 }
 
 static void sq_destroy(struct sq *sq)
 {
 	free(sq->ring);
-	pthread_mutex_destroy(&sq->lock);
 }
 
 static int init_attr_check(struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
@@ -350,11 +348,11 @@ void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *
 {
 	struct ibv_qp *base = qp_base(qp);
 
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	*attr = qp->attr;
 	attr->rq_psn = qp->sh->epsn;
 	attr->sq_psn = qp->sq.psn;
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 	attr->qp_state = attr->cur_qp_state = base->state = qp_state(qp);
 	attr->cap = qp->cap;
 	*init = (struct ibv_qp_init_attr){

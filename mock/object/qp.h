@@ -40,7 +40,7 @@ enum sq_wait {
 };
 
 struct sq {
-	pthread_mutex_t lock; /* the requester's */
+	struct owner_lock lock; /* the requester's */
 	char *ring;
 	uint32_t size; /* of the ring: a power of two */
 	uint32_t stride;

@@ -35,7 +35,7 @@ int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
 		segment_free(rq->off, sizeof(*rq->sh));
 		return err;
 	}
-	pthread_mutex_init(&rq->lock, NULL);
+	owner_lock_init(&rq->lock);
 	rq->depth = depth;
 	rq->posted = 0;
 	atomic_store(&rq->completed, 0);
@@ -46,17 +46,16 @@ void rq_destroy(struct rq *rq)
 {
 	segment_free(rq->sh->ring, ring_bytes(rq->sh));
 	segment_free(rq->off, sizeof(*rq->sh));
-	pthread_mutex_destroy(&rq->lock);
 }
 
 void rq_reset(struct rq *rq)
 {
-	pthread_mutex_lock(&rq->lock);
+	owner_lock(&rq->lock);
 	rq->posted = 0;
 	atomic_store(&rq->completed, 0);
 	rq->sh->consumed = rq->sh->posted_seen = 0;
 	atomic_store(&rq->sh->posted, 0);
-	pthread_mutex_unlock(&rq->lock);
+	owner_unlock(&rq->lock);
 }
 
 static struct rwqe *rwqe_at(const struct rq_shared *sh, char *ring, uint32_t index)

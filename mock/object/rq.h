@@ -8,7 +8,6 @@
 #define MOCK_OBJECT_RQ_H
 
 #include <infiniband/verbs.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "host/owner_lock.h"
@@ -50,7 +49,7 @@ struct rq_shared {
 struct rq {
 	struct rq_shared *sh;
 	seg_off off;
-	pthread_mutex_t lock;
+	struct owner_lock lock;     /* of those who post */
 	uint32_t depth;             /* work requests that may be outstanding */
 	uint32_t posted;            /* under lock */
 	_Atomic uint32_t completed; /* polled, so that their place is free again */

@@ -10,7 +10,7 @@
 
 void builder_start(struct qp *qp)
 {
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	qp->builder.posted = qp->sq.posted;
 	qp->builder.wqe = NULL;
 	qp->builder.err = post_may_send(qp) ? 0 : -EINVAL;
@@ -84,12 +84,12 @@ int builder_complete(struct qp *qp)
 	if (err)
 		qp->sq.posted = qp->builder.posted;
 	requester_run(qp);
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 	return err;
 }
 
 void builder_abort(struct qp *qp)
 {
 	qp->sq.posted = qp->builder.posted;
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 }

@@ -87,14 +87,14 @@ static struct qp *next_ready(unsigned int *left)
 
 		--*left;
 		delist(qp);
-		if (pthread_mutex_trylock(&qp->sq.lock)) {
+		if (!owner_lock_try(&qp->sq.lock)) {
 			enlist(qp);
 			continue;
 		}
 		if (qp->sq.wait != SQ_WAITS_CREDIT || is_enough(qp))
 			return qp;
 		enlist(qp);
-		pthread_mutex_unlock(&qp->sq.lock);
+		owner_unlock(&qp->sq.lock);
 	}
 	return NULL;
 }
@@ -112,7 +112,7 @@ void credit_look(void)
 			qp->sq.wait = SQ_RUNS;
 			requester_run(qp);
 		}
-		pthread_mutex_unlock(&qp->sq.lock);
+		owner_unlock(&qp->sq.lock);
 		pthread_mutex_lock(&waiting.lock);
 	}
 	pthread_mutex_unlock(&waiting.lock);

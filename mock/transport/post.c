@@ -102,7 +102,7 @@ int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_w
 {
 	int err = 0;
 
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	if (unlikely(!post_may_send(qp)))
 		err = -EINVAL;
 	while (wr && !err) {
@@ -113,7 +113,7 @@ int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_w
 	if (unlikely(err))
 		*bad = wr;
 	requester_run(qp);
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 	return err;
 }
 
@@ -121,13 +121,13 @@ static int post_receives(struct rq *rq, struct ibv_recv_wr *wr, struct ibv_recv_
 {
 	int err = 0;
 
-	pthread_mutex_lock(&rq->lock);
+	owner_lock(&rq->lock);
 	while (wr && !err) {
 		err = rq_post(rq, wr);
 		if (!err)
 			wr = wr->next;
 	}
-	pthread_mutex_unlock(&rq->lock);
+	owner_unlock(&rq->lock);
 	if (unlikely(err))
 		*bad = wr;
 	return err;

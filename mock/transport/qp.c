@@ -44,10 +44,10 @@ static void reset(struct qp *qp)
 
 void transport_qp_destroy(struct qp *qp)
 {
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	reset(qp);
 	atomic_store(&qp->sh->qpn, 0);
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 	timer_cancel_sync(&qp->retry_timer);
 	qp_destroy(qp);
 }
@@ -128,7 +128,7 @@ int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 	enum ibv_qp_state next;
 	int err;
 
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	err = qp_attr_check(qp, attr, mask, &next);
 	if (!err) {
 		if (next == IBV_QPS_RESET)
@@ -139,7 +139,7 @@ int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 			err = change(qp, attr, mask, next);
 		qp_base(qp)->state = qp_state(qp);
 	}
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 	return err;
 }
 
@@ -158,12 +158,12 @@ void transport_drained(struct qp *qp)
 /* Whoever moves data for this QP holds one of its locks meanwhile. */
 static void settle_qp(struct qp *qp)
 {
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	if (!owner_lock_settle(&qp->sh->lock)) {
 		responder_lock(peer_self(), qp->sh);
 		owner_unlock(&qp->sh->lock);
 	}
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 }
 
 void transport_settle(struct pd *pd)

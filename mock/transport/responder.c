@@ -505,10 +505,10 @@ static void on_qp_error(struct peer *from, const void *body, uint32_t length)
 	qp = qp_hold(error->handle, error->qpn);
 	if (!qp)
 		return;
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	if (qp_state(qp) == IBV_QPS_ERR)
 		flush_sq(qp);
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 	event.element.qp = qp_base(qp);
 	event.event_type = error->event;
 	async_raise(to_context(qp_base(qp)->context), &event);

@@ -72,7 +72,7 @@ void retry_fire(struct timer *timer)
 {
 	struct qp *qp = container_of(timer, struct qp, retry_timer);
 
-	pthread_mutex_lock(&qp->sq.lock);
+	owner_lock(&qp->sq.lock);
 	qp->sq.armed = false;
 	if (qp->sq.wait != SQ_RUNS && qp->sq.wait_until != UINT64_MAX) {
 		/* A wait that ended left its timer armed: this one may have longer to go.
@@ -82,5 +82,5 @@ void retry_fire(struct timer *timer)
 		else
 			arm(qp, qp->sq.wait_until);
 	}
-	pthread_mutex_unlock(&qp->sq.lock);
+	owner_unlock(&qp->sq.lock);
 }
