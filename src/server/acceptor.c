@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "program/logger.h"
+#include "server/loop.h"
+#include "server/peer.h"
+#include "server/server.h"
+
+#define AT_ONCE 64 /* connections accepted before other events get their turn */
+
+struct acceptor {
+	struct server *server;
+	struct srdma_listener *listener;
+	struct event *readable;
+	struct event *retry; /* when descriptors ran out */
+};
+
+static struct loop *least_loaded(struct server *server)
+{
+	struct loop *least = server->loops[0];
+
+	for (unsigned i = 1; i < server->loop_count; i++)
+		if (atomic_load(&server->loops[i]->sessions) <
+		    atomic_load(&least->sessions))
+			least = server->loops[i];
+	return least;
+}
+
+static void hand_over(struct acceptor *acceptor, int fd)
+{
+	struct loop *loop = least_loaded(acceptor->server);
+
+	atomic_fetch_add(&loop->sessions, 1);
+	if (srdma_worker_adopt(loop->worker, fd, &peer_handlers, &loop->owner) == 0)
+		return;
+	log_say(SRDMA_LOG_ERROR, "a connection was dropped: %s", srdma_detail());
+	close(fd);
+}
+
+static void pause_accepting(struct acceptor *acceptor)
+{
+	const struct timeval pause = { .tv_usec = 200000 };
+
+	log_say(SRDMA_LOG_ERROR,
+	        "no new clients for now: %s: raise 'ulimit -n' or lower --max-sessions",
+	        srdma_detail());
+	event_del(acceptor->readable);
+	event_add(acceptor->retry, &pause);
+}
+
+static void on_readable(evutil_socket_t unused, short what, void *arg)
+{
+	struct acceptor *acceptor = arg;
+
+	(void)unused;
+	(void)what;
+	for (int i = 0; i < AT_ONCE; i++) {
+		int fd, error = srdma_listener_accept(acceptor->listener, &fd);
+
+		if (error == SRDMA_EBLOCKED)
+			return;
+		if (error == SRDMA_ELIMIT) {
+			pause_accepting(acceptor);
+			return;
+		}
+		if (error < 0)
+			log_say(SRDMA_LOG_WARN, "cannot accept: %s", srdma_detail());
+		else
+			hand_over(acceptor, fd);
+	}
+}
+
+static void on_retry(evutil_socket_t unused, short what, void *arg)
+{
+	struct acceptor *acceptor = arg;
+
+	(void)unused;
+	(void)what;
+	event_add(acceptor->readable, NULL);
+}
+
+static int listen_there(struct acceptor *acceptor)
+{
+	struct server *server = acceptor->server;
+	int error = srdma_listener_new(server->context, server->settings.host,
+	                               server->settings.port, &acceptor->listener);
+
+	return error ? fault_srdma(error) : 0;
+}
+
+static int watch(struct acceptor *acceptor)
+{
+	struct event_base *base = acceptor->server->base;
+
+	acceptor->readable = event_new(base, srdma_listener_fd(acceptor->listener),
+	                               EV_READ | EV_PERSIST, on_readable, acceptor);
+	acceptor->retry = event_new(base, -1, 0, on_retry, acceptor);
+	if (!acceptor->readable || !acceptor->retry ||
+	    event_add(acceptor->readable, NULL) < 0)
+		return fault(FAULT_SYSTEM, "libevent cannot watch the listener");
+	return 0;
+}
+
+static void announce(const struct acceptor *acceptor)
+{
+	const char *host = acceptor->server->settings.host;
+	uint16_t port = srdma_listener_port(acceptor->listener);
+	struct json fields = { 0 };
+	const struct log_about about = {
+		.level = SRDMA_LOG_INFO,
+		.event = "listening",
+		.fields = &fields,
+	};
+
+	if (!host || !*host)
+		host = "*";
+	json_uint(&fields, "port", port);
+	log_about(&about,
+	          strchr(host, ':') ? "listening on [%s]:%u" : "listening on %s:%u", host,
+	          port);
+	json_free(&fields);
+}
+
+int acceptor_new(struct server *server, struct acceptor **out)
+{
+	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
+	int error;
+
+	if (!acceptor)
+		return fault(FAULT_MEMORY, "out of memory");
+	acceptor->server = server;
+	error = listen_there(acceptor);
+	if (!error)
+		error = watch(acceptor);
+	if (error) {
+		acceptor_free(acceptor);
+		return error;
+	}
+	announce(acceptor);
+	*out = acceptor;
+	return 0;
+}
+
+void acceptor_free(struct acceptor *acceptor)
+{
+	if (!acceptor)
+		return;
+	if (acceptor->readable)
+		event_free(acceptor->readable);
+	if (acceptor->retry)
+		event_free(acceptor->retry);
+	if (acceptor->listener)
+		srdma_listener_free(acceptor->listener);
+	free(acceptor);
+}

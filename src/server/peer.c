@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/peer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+/* A message that waits, with the credit of its sender. */
+struct held {
+	struct list node;
+	struct srdma_message *message;
+};
+
+static struct peer *peer_of(void *user)
+{
+	return container_of(user, struct peer, owner);
+}
+
+void peer_log(const struct peer *peer, enum srdma_log_level level, const char *format,
+              ...)
+{
+	const struct log_about about = {
+		.level = level,
+		.session = peer->id,
+		.peer = peer->name,
+	};
+	char line[FAULT_TEXT * 2];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	log_about(&about, "%s", line);
+}
+
+void peer_cut(struct peer *peer, const char *reason)
+{
+	if (!peer->session || peer->closing)
+		return;
+	peer->closing = true;
+	peer_log(peer, SRDMA_LOG_WARN, "cut: %s", reason);
+	srdma_session_abort(peer->session, reason);
+}
+
+void peer_refuse(struct peer *peer, uint32_t id, const char *what, int code,
+                 const char *text)
+{
+	peer_log(peer, SRDMA_LOG_WARN, "%s refused: %s", what, text);
+	if (channel_send_fail(&peer->channel, id, code, text))
+		peer_cut(peer, fault_text());
+}
+
+void peer_hold(struct peer *peer)
+{
+	peer->references++;
+}
+
+void peer_let_go(struct peer *peer)
+{
+	if (--peer->references > 0)
+		return;
+	free(peer->name);
+	free(peer);
+}
+
+/*
+ * Closing
+ */
+
+static bool is_busy(const struct peer *peer)
+{
+	return peer->channel.transfer_count || peer->request_count || peer->listing ||
+	       channel_is_blocked(&peer->channel) || !list_empty(&peer->held);
+}
+
+static void close_in_order(struct peer *peer)
+{
+	if (peer->closing || !peer->session)
+		return;
+	peer->closing = true;
+	srdma_session_close(peer->session);
+}
+
+void peer_close_idle(struct peer *peer)
+{
+	if (peer->closing || !peer->established)
+		return;
+	peer_log(peer, SRDMA_LOG_INFO, "idle for too long: closing the session");
+	if (is_busy(peer)) {
+		peer->closing = true;
+		srdma_session_abort(peer->session,
+		                    "a transfer stood still for longer than the server's "
+		                    "--idle-timeout");
+	} else {
+		close_in_order(peer);
+	}
+}
+
+void peer_drain(struct peer *peer)
+{
+	if (!is_busy(peer))
+		close_in_order(peer);
+}
+
+/*
+ * Messages
+ */
+
+static void handle(struct peer *peer, struct srdma_message *raw)
+{
+	struct app_message message;
+	int error =
+	        app_decode(srdma_message_data(raw), srdma_message_length(raw), &message);
+
+	if (!error)
+		error = request_handle(peer, &message);
+	if (error)
+		peer_cut(peer, fault_text());
+}
+
+static void hold_message(struct peer *peer, struct srdma_message *message)
+{
+	struct held *held = malloc(sizeof(*held));
+
+	if (!held) {
+		peer_cut(peer, "the server is out of memory");
+		return;
+	}
+	srdma_message_keep(message);
+	held->message = message;
+	list_append(&peer->held, &held->node);
+}
+
+static struct srdma_message *next_held(struct peer *peer)
+{
+	struct held *held;
+	struct srdma_message *message;
+
+	if (list_empty(&peer->held))
+		return NULL;
+	held = container_of(peer->held.next, struct held, node);
+	message = held->message;
+	list_remove(&held->node);
+	free(held);
+	return message;
+}
+
+static void handle_held(struct peer *peer)
+{
+	struct srdma_message *message;
+
+	while (!channel_is_blocked(&peer->channel) && (message = next_held(peer))) {
+		handle(peer, message);
+		srdma_message_release(message);
+	}
+}
+
+void peer_settle(struct peer *peer)
+{
+	if (!peer->session)
+		return;
+	handle_held(peer);
+	if (peer->loop->draining)
+		peer_drain(peer);
+}
+
+/*
+ * A client that does not take its answers gets no further requests answered: they stay
+ * in their buffers, which bounds both.
+ */
+static void on_message(struct srdma_session *session, struct srdma_message *message,
+                       void *user)
+{
+	struct peer *peer = peer_of(user);
+
+	(void)session;
+	peer->active_us = clock_us();
+	if (channel_is_blocked(&peer->channel) || !list_empty(&peer->held))
+		hold_message(peer, message);
+	else
+		handle(peer, message);
+	peer_settle(peer);
+}
+
+static void on_writable(struct srdma_session *session, void *user)
+{
+	struct peer *peer = peer_of(user);
+
+	(void)session;
+	channel_on_writable(&peer->channel);
+	listing_continue(peer);
+	peer_settle(peer);
+}
+
+static void on_complete(struct srdma_session *session,
+                        const struct srdma_completion *completion, void *user)
+{
+	(void)session;
+	(void)user;
+	channel_on_complete(completion);
+}
+
+static void on_grant(struct srdma_session *session, struct srdma_remote *remote,
+                     void *user)
+{
+	struct peer *peer = peer_of(user);
+
+	(void)session;
+	(void)remote;
+	channel_on_grant(&peer->channel);
+}
+
+static void on_revoke(struct srdma_session *session, struct srdma_remote *remote,
+                      void *user)
+{
+	struct peer *peer = peer_of(user);
+
+	(void)session;
+	channel_on_revoke(&peer->channel, remote);
+}
+
+static void on_released(struct srdma_session *session, uint64_t tag, void *user)
+{
+	struct peer *peer = peer_of(user);
+
+	(void)session;
+	channel_on_released(&peer->channel, tag);
+	peer_settle(peer);
+}
+
+/*
+ * Life
+ */
+
+static int on_authenticated(struct srdma_session *session, void *user)
+{
+	struct loop *loop = container_of(user, struct loop, owner);
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (peer)
+		peer->name = strdup(srdma_identity_text(srdma_session_peer(session)));
+	if (!peer || !peer->name) {
+		free(peer);
+		return SRDMA_ENOMEM;
+	}
+	peer->owner.is_peer = true;
+	peer->loop = loop;
+	peer->server = loop->server;
+	peer->session = session;
+	peer->id = srdma_session_id(session);
+	peer->active_us = clock_us();
+	peer->references = 1;
+	peer->channel.budget = &loop->server->budget;
+	peer->channel.sync = !loop->server->settings.no_sync;
+	channel_init(&peer->channel, session, loop->server->jobs);
+	list_init(&peer->held);
+	list_init(&peer->requests);
+	list_append(&loop->peers, &peer->node);
+	srdma_session_set_user(session, &peer->owner);
+	return 0;
+}
+
+static void log_established(const struct peer *peer, const struct srdma_attestation *a)
+{
+	struct log_about about = {
+		.level = SRDMA_LOG_INFO,
+		.session = peer->id,
+		.peer = peer->name,
+		.event = "established",
+	};
+	const char *how = a->connect == SRDMA_CONNECT_CM ? "cm" : "direct";
+	struct json fields = { 0 };
+
+	json_string(&fields, "address", srdma_session_address(peer->session));
+	json_string(&fields, "tls", a->tls);
+	json_string(&fields, "connect", how);
+	json_string(&fields, "device", a->device);
+	json_string(&fields, "psn_local", a->psn_local);
+	json_string(&fields, "psn_peer", a->psn_peer);
+	json_bool(&fields, "psn_exchanged", a->checked == SRDMA_ATTESTED_ALL);
+	about.fields = &fields;
+	log_about(
+	        &about,
+	        "established from %s on %s, %s, PSN hashes: ours %s, theirs %s, proof %s",
+	        srdma_session_address(peer->session), a->device, how, a->psn_local,
+	        a->psn_peer, a->checked == SRDMA_ATTESTED_ALL ? "verified" : "MISSING");
+	json_free(&fields);
+}
+
+static void on_established(struct srdma_session *session, void *user)
+{
+	struct peer *peer = peer_of(user);
+	struct srdma_attestation attestation;
+
+	peer->established = true;
+	peer->active_us = clock_us();
+	atomic_fetch_add(&peer->server->totals.sessions, 1);
+	if (srdma_session_attestation(session, &attestation, sizeof(attestation)) == 0)
+		log_established(peer, &attestation);
+	if (peer->loop->draining)
+		peer_drain(peer);
+}
+
+static void drop_held(struct peer *peer)
+{
+	struct srdma_message *message;
+
+	while ((message = next_held(peer)))
+		srdma_message_release(message);
+}
+
+static void log_closed(const struct peer *peer, int code, const char *reason)
+{
+	struct srdma_session_stats stats = { 0 };
+	struct log_about about = {
+		.level = code == SRDMA_ECLOSED ? SRDMA_LOG_INFO : SRDMA_LOG_WARN,
+		.session = peer->id,
+		.peer = peer->name,
+		.event = code == SRDMA_ECLOSED ? "closed" : "failed",
+	};
+
+	srdma_session_stats(peer->session, &stats, sizeof(stats));
+	log_about(&about, "%s after %.1f s%s%s", about.event, (double)stats.age_us / 1e6,
+	          code == SRDMA_ECLOSED ? "" : ": ", code == SRDMA_ECLOSED ? "" : reason);
+}
+
+/* Nobody got as far as to have a name. */
+static void log_refused(struct loop *loop, struct srdma_session *session,
+                        const char *reason)
+{
+	struct log_about about = {
+		.level = SRDMA_LOG_WARN,
+		.session = srdma_session_id(session),
+		.event = "refused",
+	};
+	struct json fields = { 0 };
+
+	json_string(&fields, "address", srdma_session_address(session));
+	about.fields = &fields;
+	log_about(&about, "%s: no session: %s", srdma_session_address(session), reason);
+	json_free(&fields);
+	atomic_fetch_add(&loop->server->totals.refused, 1);
+}
+
+static void peer_closed(struct peer *peer, int code, const char *reason)
+{
+	int why;
+
+	log_closed(peer, code, reason);
+	if (!peer->established)
+		atomic_fetch_add(&peer->server->totals.refused, 1);
+	else if (code != SRDMA_ECLOSED)
+		atomic_fetch_add(&peer->server->totals.failed, 1);
+	peer->closing = true;
+	drop_held(peer);
+	listing_stop(peer);
+	why = fault_srdma_text(
+	        code, code == SRDMA_ECLOSED ? "the client closed the session" : reason);
+	channel_on_closed(&peer->channel, why, fault_text());
+	scratch_close(peer);
+	peer->session = NULL;
+	list_remove(&peer->node);
+	peer_let_go(peer);
+}
+
+static void on_closed(struct srdma_session *session, int code, const char *reason,
+                      void *user)
+{
+	struct owner *owner = user;
+
+	if (owner->is_peer)
+		peer_closed(peer_of(user), code, reason);
+	else
+		log_refused(container_of(owner, struct loop, owner), session, reason);
+	srdma_session_free(session);
+}
+
+const struct srdma_handlers peer_handlers = {
+	.size = sizeof(peer_handlers),
+	.on_authenticated = on_authenticated,
+	.on_established = on_established,
+	.on_message = on_message,
+	.on_complete = on_complete,
+	.on_writable = on_writable,
+	.on_grant = on_grant,
+	.on_revoke = on_revoke,
+	.on_released = on_released,
+	.on_closed = on_closed,
+};

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/server.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "program/logger.h"
+#include "program/units.h"
+#include "server/loop.h"
+
+static int set_context(struct server *server)
+{
+	const struct settings *s = &server->settings;
+	struct srdma_context *context;
+	int error = srdma_context_new(&context);
+
+	if (error)
+		return fault_srdma(error);
+	server->context = context;
+	if ((error = srdma_context_set_text(context, SRDMA_OPT_CERTIFICATE,
+	                                    s->certificate)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_KEY, s->key)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_CA, s->ca)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, s->device)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT, s->connect)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_MESSAGE_SIZE,
+	                                      s->message_size)) ||
+	    (error = srdma_context_load(context)))
+		return fault_srdma(error);
+	return 0;
+}
+
+/* The limit is the server's: each loop gets its share. */
+static int make_loop(struct server *server, unsigned number)
+{
+	uint64_t max = server->settings.max_sessions, loops = server->settings.workers;
+	uint64_t share = max / loops + (number < max % loops);
+	int error = srdma_context_set_number(server->context, SRDMA_OPT_MAX_SESSIONS,
+	                                     share ? share : 1);
+
+	if (error)
+		return fault_srdma(error);
+	error = loop_new(server, number, &server->loops[number]);
+	server->loop_count += !error;
+	return error;
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(server->base);
+}
+
+static int make_base(struct server *server)
+{
+	if (evthread_use_pthreads() < 0)
+		return fault(FAULT_SYSTEM, "libevent has no threads");
+	server->base = event_base_new();
+	if (server->base)
+		server->ended = event_new(server->base, -1, EV_PERSIST, on_ended, server);
+	if (!server->ended)
+		return fault(FAULT_SYSTEM, "libevent cannot make a loop");
+	return signals_watch(server);
+}
+
+static int make_loops(struct server *server)
+{
+	unsigned count = (unsigned)server->settings.workers;
+	int error = 0;
+
+	/* More threads than sessions would have none to serve. */
+	if (count > server->settings.max_sessions)
+		count = (unsigned)server->settings.max_sessions;
+	server->settings.workers = count;
+	server->loops = calloc(count, sizeof(*server->loops));
+	if (!server->loops)
+		return fault(FAULT_MEMORY, "out of memory");
+	for (unsigned i = 0; !error && i < count; i++)
+		error = make_loop(server, i);
+	return error;
+}
+
+static int start_loops(struct server *server)
+{
+	sigset_t all, before;
+	int error = 0;
+
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (unsigned i = 0; !error && i < server->loop_count; i++)
+		error = loop_start(server->loops[i]);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+static void announce(const struct server *server)
+{
+	const struct exports *exports = &server->settings.exports;
+
+	log_say(SRDMA_LOG_INFO,
+	        "secure_server %s: %u workers, %llu I/O threads, at most "
+	        "%llu sessions",
+	        PROJECT_VERSION, server->loop_count,
+	        (unsigned long long)server->settings.io_threads,
+	        (unsigned long long)server->settings.max_sessions);
+	for (unsigned i = 0; i < exports->count; i++)
+		log_say(SRDMA_LOG_INFO, "export '%s': %s%s", exports->list[i].name,
+		        exports->list[i].path,
+		        exports->list[i].read_only ? ", read-only" : "");
+}
+
+int server_start(struct server *server)
+{
+	int error = set_context(server);
+
+	server->budget.limit = server->settings.transfer_memory;
+	if (!error)
+		error = make_base(server);
+	if (!error)
+		error = jobs_new((unsigned)server->settings.io_threads, &server->jobs);
+	if (!error)
+		error = make_loops(server);
+	if (error)
+		return error;
+	announce(server);
+	error = start_loops(server);
+	return error ? error : acceptor_new(server, &server->acceptor);
+}
+
+void server_run(struct server *server)
+{
+	event_base_dispatch(server->base);
+}
+
+static void log_end(const struct server *server)
+{
+	const struct server_totals *t = &server->totals;
+	char received[UNITS_TEXT], sent[UNITS_TEXT];
+	struct json fields = { 0 };
+	const struct log_about about = {
+		.level = SRDMA_LOG_INFO,
+		.event = "stopped",
+		.fields = &fields,
+	};
+
+	json_uint(&fields, "sessions", t->sessions);
+	json_uint(&fields, "refused", t->refused);
+	json_uint(&fields, "failed", t->failed);
+	json_uint(&fields, "files_received", t->files_received);
+	json_uint(&fields, "files_sent", t->files_sent);
+	json_uint(&fields, "bytes_received", t->bytes_received);
+	json_uint(&fields, "bytes_sent", t->bytes_sent);
+	log_about(&about,
+	          "stopped: served %llu sessions (%llu failed), refused %llu; %llu files "
+	          "received (%s), %llu sent (%s)",
+	          (unsigned long long)t->sessions, (unsigned long long)t->failed,
+	          (unsigned long long)t->refused, (unsigned long long)t->files_received,
+	          format_size(received, t->bytes_received),
+	          (unsigned long long)t->files_sent, format_size(sent, t->bytes_sent));
+	json_free(&fields);
+}
+
+/* Jobs end before the workers that they report to, and hold memory of their sessions. */
+void server_finish(struct server *server)
+{
+	bool ran = server->signals > 0;
+
+	acceptor_free(server->acceptor);
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		if (!ran && server->loops[i]->started)
+			loop_drain(server->loops[i]);
+		loop_join(server->loops[i]);
+	}
+	jobs_free(server->jobs);
+	for (unsigned i = 0; i < server->loop_count; i++)
+		loop_free(server->loops[i]);
+	free(server->loops);
+	if (server->base) {
+		signals_unwatch();
+		if (server->ended)
+			event_free(server->ended);
+		event_base_free(server->base);
+	}
+	libevent_global_shutdown();
+	srdma_context_free(server->context);
+	if (ran)
+		log_end(server);
+}

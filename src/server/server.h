@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The process: one acceptor in the main thread, and the loops that serve sessions. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdatomic.h>
+
+#include "program/budget.h"
+#include "program/jobs.h"
+#include "server/settings.h"
+#include "srdma.h"
+
+struct event;
+struct event_base;
+struct loop;
+struct acceptor;
+
+struct server_totals {
+	_Atomic uint64_t sessions; /* established */
+	_Atomic uint64_t refused;  /* ended before that */
+	_Atomic uint64_t failed;   /* ended otherwise than by a close */
+	_Atomic uint64_t files_received;
+	_Atomic uint64_t files_sent;
+	_Atomic uint64_t bytes_received; /* of these files */
+	_Atomic uint64_t bytes_sent;
+};
+
+struct server {
+	struct settings settings;
+	struct srdma_context *context;
+	struct jobs *jobs;
+	struct budget budget; /* of transfers and scratch regions */
+	struct server_totals totals;
+	struct event_base *base; /* of the main thread */
+	struct acceptor *acceptor;
+	struct loop **loops;
+	unsigned loop_count;
+	struct event *ended; /* active when the last loop has ended */
+	_Atomic unsigned loops_running;
+	unsigned signals; /* received, to stop */
+};
+
+/* Everything up to listening, and the end. Faults are logged. */
+int server_start(struct server *server);
+void server_run(struct server *server);
+void server_finish(struct server *server);
+
+/* acceptor.c: takes connections and hands them to the loop with the fewest sessions. */
+int acceptor_new(struct server *server, struct acceptor **out);
+void acceptor_free(struct acceptor *acceptor);
+
+/* signals.c: SIGTERM and SIGINT reach the main thread's loop. */
+int signals_watch(struct server *server);
+void signals_unwatch(void);
+
+#endif
