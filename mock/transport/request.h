@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A request while the responder works on it; the responder's lock is held all the time.
+ */
+#ifndef MOCK_TRANSPORT_REQUEST_H
+#define MOCK_TRANSPORT_REQUEST_H
+
+#include "link/packet.h"
+#include "object/qp_shared.h"
+#include "object/rq.h"
+
+/* What becomes of a request. */
+enum outcome {
+	RESP_DONE,      /* executed: acknowledge */
+	RESP_DUPLICATE, /* executed before: acknowledge again */
+	RESP_DROP,      /* say nothing */
+	RESP_PSN_NAK,   /* something before it is missing */
+	RESP_RNR,       /* no receive is posted */
+	RESP_INVALID,   /* NAK-Invalid Request */
+	RESP_ACCESS,    /* NAK-Remote Access Error */
+	RESP_OPERATION, /* NAK-Remote Operational Error */
+	RESP_LOST,      /* we were stopped, and the QP taken from us meanwhile */
+};
+
+struct request {
+	struct peer *owner;
+	struct qp_shared *qp;
+	const struct packet *packet;
+	unsigned int mask;      /* enum opcode_mask */
+	uint64_t original;      /* what an atomic found */
+	union rwqe_copy *copy;  /* room for a receive out of an SRQ */
+	const struct rwqe *wqe; /* the receive that it takes */
+};
+
+/* deliver.c: into the owner's receive queue and completion queue. */
+
+/* Takes the next receive, if the request needs one (IBA 9.7.5.2.8 when there is none). */
+enum outcome take_receive(struct request *req);
+enum outcome deliver_send(struct request *req);
+/* Completes the receive that a WRITE with immediate took, if it took one. */
+enum outcome deliver_immediate(struct request *req, enum outcome written);
+
+/* execute.c: on the owner's memory. */
+enum outcome execute(struct request *req);
+enum outcome execute_read(struct request *req);
+
+/*
+ * Copies between the packet's vector and the owner's memory. -ESTALE: the process was
+ * stopped on the way, and the owner did not wait; nothing of the QP's may be touched any
+ * more.
+ */
+int copy_to_owner(const struct request *req, const struct iovec *iov, unsigned int iovs);
+int copy_from_owner(const struct request *req, const struct iovec *iov);
+enum outcome after_copy(int err);
+
+#endif
