@@ -18,7 +18,7 @@ same "settings of the mock" settings manual
 for program in secure_server secure_client; do
 	expect 0 "$BUILD/bin/$program" --help
 	grep -oE -e '(^|[ |,[])--[a-z][a-z0-9-]*' "$OUT" | grep -o -e '--.*' | sort -u >options
-	sed -n 's/\\&//g; s/^\.It \(Fl [a-z] , \)\{0,1\}Fl -\([a-z][a-z0-9-]*\).*/--\2/p' \
-		"$TOP/man/$program.1" | sort -u >manual
+	sed 's/\\&//g' "$TOP/man/$program.1" | grep '^\.It ' | grep -oE 'Fl -[a-z][a-z0-9-]*' |
+		sed 's/Fl -/--/' | sort -u >manual
 	same "options of $program" options manual
 done
