@@ -9,27 +9,34 @@
 
 static int read_gids(struct adapter *adapter)
 {
-	uint8_t port = (uint8_t)adapter->worker->options.number[SRDMA_OPT_IB_PORT];
-	int size = adapter->port.gid_tbl_len;
-	struct adapter_gid *gids =
-	        realloc(adapter->gids, (size_t)(size + 1) * sizeof(*gids));
+	uint32_t port = (uint32_t)adapter->worker->options.number[SRDMA_OPT_IB_PORT];
+	size_t size = (size_t)adapter->port.gid_tbl_len * adapter->limits.phys_port_cnt + 1;
+	struct ibv_gid_entry *entries = calloc(size, sizeof(*entries));
+	struct adapter_gid *gids = realloc(adapter->gids, size * sizeof(*gids));
+	ssize_t count;
 
-	if (!gids)
-		return fail(SRDMA_ENOMEM, "out of memory for the GIDs of %s",
-		            adapter_name(adapter));
-	adapter->gids = gids;
+	if (gids)
+		adapter->gids = gids;
+	if (!entries || !gids) {
+		free(entries);
+		return fail(SRDMA_ENOMEM, "out of memory for the GIDs of %s", adapter_name(adapter));
+	}
+	count = ibv_query_gid_table(adapter->verbs, entries, size, 0);
 	adapter->gid_count = 0;
-	for (int i = 0; i < size && i < 256; i++) {
-		struct ibv_gid_entry entry;
-
-		if (ibv_query_gid_ex(adapter->verbs, port, (uint32_t)i, &entry, 0))
+	for (ssize_t i = 0; i < count; i++) {
+		/* An address handle has eight bits for the index. */
+		if (entries[i].port_num != port || entries[i].gid_index > UINT8_MAX)
 			continue;
 		gids[adapter->gid_count++] = (struct adapter_gid){
-			.gid = entry.gid,
-			.index = (uint32_t)i,
-			.routable = entry.gid_type == IBV_GID_TYPE_ROCE_V2,
+			.gid = entries[i].gid,
+			.index = entries[i].gid_index,
+			.routable = entries[i].gid_type == IBV_GID_TYPE_ROCE_V2,
 		};
 	}
+	free(entries);
+	if (count < 0)
+		return fail(SRDMA_ESYSTEM, "cannot read the GIDs of %s: %s", adapter_name(adapter),
+			    errno_text((int)count));
 	return 0;
 }
 
