@@ -13,6 +13,8 @@
 
 enum { BATCH = 64, BATCHES = 20000, PSN = 0x123456 };
 
+/* usage: verbs_cost [BATCHES] */
+
 static char memory[4096];
 
 struct side {
@@ -110,8 +112,9 @@ static void keep_least(double *least, double spent)
 		*least = spent / BATCH;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int batches = argc > 1 ? atoi(argv[1]) : BATCHES;
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	struct ibv_context *context = list && list[0] ? ibv_open_device(list[0]) : NULL;
 	double post_recv = 1e9, post_send = 1e9, poll_recv = 1e9, poll_send = 1e9, write = 1e9;
@@ -131,41 +134,44 @@ int main(void)
 	side_open(&b, context, pd);
 	side_connect(&a, &b, &gid);
 	side_connect(&b, &a, &gid);
-	for (int round = 0; round < BATCHES; round++) {
+	for (int round = 0; round < batches; round++) {
 		struct ibv_sge sge = { (uintptr_t)memory, 8, mr->lkey };
 		struct ibv_recv_wr recv = { .sg_list = &sge, .num_sge = 1 };
 		struct ibv_send_wr send = { .sg_list = &sge,
 			                    .num_sge = 1,
-			                    .opcode = IBV_WR_SEND,
-			                    .send_flags = IBV_SEND_SIGNALED };
+			                    .opcode = IBV_WR_SEND };
 		double t[7];
 
 		t[0] = now();
 		for (int i = 0; i < BATCH; i++)
 			ibv_post_recv(b.qp, &recv, &bad_recv);
 		t[1] = now();
-		for (int i = 0; i < BATCH; i++)
+		for (int i = 0; i < BATCH; i++) {
+			send.send_flags = i == BATCH - 1 ? IBV_SEND_SIGNALED : 0;
 			ibv_post_send(a.qp, &send, &bad_send);
+		}
 		t[2] = now();
 		take(b.cq, BATCH);
+		take(a.cq, 1);
 		t[3] = now();
-		take(a.cq, BATCH);
-		t[4] = now();
 		send.opcode = IBV_WR_RDMA_WRITE;
 		send.wr.rdma.remote_addr = (uintptr_t)memory + 2048;
 		send.wr.rdma.rkey = mr->rkey;
+		send.send_flags = IBV_SEND_SIGNALED;
+		t[4] = now();
 		for (int i = 0; i < BATCH; i++)
 			ibv_post_send(a.qp, &send, &bad_send);
 		t[5] = now();
 		take(a.cq, BATCH);
+		t[6] = now();
 		keep_least(&post_recv, t[1] - t[0]);
 		keep_least(&post_send, t[2] - t[1]);
 		keep_least(&poll_recv, t[3] - t[2]);
-		keep_least(&poll_send, t[4] - t[3]);
+		keep_least(&poll_send, t[6] - t[5]);
 		keep_least(&write, t[5] - t[4]);
 	}
-	printf("ibv_post_recv %.1f ns, ibv_post_send (SEND 8 B, signalled) %.1f ns, "
-	       "ibv_post_send (WRITE 8 B) %.1f ns, ibv_poll_cq (a receive) %.1f ns, "
+	printf("ibv_post_recv %.1f ns, ibv_post_send (SEND 8 B) %.1f ns, "
+	       "ibv_post_send (WRITE 8 B, signalled) %.1f ns, ibv_poll_cq (a receive) %.1f ns, "
 	       "ibv_poll_cq (a send) %.1f ns\n",
 	       post_recv, post_send, write, poll_recv, poll_send);
 	return 0;
