@@ -71,6 +71,9 @@ else ifeq ($(COVERAGE),1)
 else
   cppflags += -D_FORTIFY_SOURCE=2
   cflags   += -O2
+  # The mock's data path crosses several files for each message: link-time optimisation makes
+  # it a seventh faster. The objects are ordinary ones besides, for unit tests that link them.
+  lto      := $(if $(is_clang),,-flto=auto -ffat-lto-objects)
 endif
 
 # Makefile.mock sets these two, so that the programs link the mock in place of rdma-core.
@@ -150,6 +153,8 @@ $(BUILD)/.sources: FORCE
 	$(call stamp,$(sort $(all_src)))
 $(BUILD)/.libdir: FORCE
 	$(call stamp,$(LIBDIR))
+
+$(call obj,$(mock_src)) $(lib_mock): cflags += $(lto)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
