@@ -46,9 +46,7 @@ MOCK_API struct ibv_mr *ibv_reg_mr_iova(struct ibv_pd *pd, void *addr, size_t le
 MOCK_API struct ibv_mr *ibv_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
                                    int access)
 {
-	uint64_t iova = access & IBV_ACCESS_ZERO_BASED ? 0 : (uintptr_t)addr;
-
-	return reg(pd, addr, length, iova, access);
+	return reg(pd, addr, length, (uintptr_t)addr, access);
 }
 
 MOCK_API int ibv_dereg_mr(struct ibv_mr *mr)

@@ -76,7 +76,7 @@ struct cq {
 	struct cq_shared *sh;
 	struct cqe *ring;
 	seg_off off;
-	struct owner_lock lock;      /* of those who poll */
+	struct owner_lock lock;    /* of those who poll */
 	_Atomic uint32_t head;     /* changed under lock */
 	_Atomic uint32_t users;    /* QPs that complete to it */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */

@@ -109,10 +109,16 @@ void device_query(struct ibv_device_attr *attr)
 /* What is not named is absent: zero. */
 void device_query_ex(struct ibv_device_attr_ex *attr)
 {
+	const uint32_t on_demand = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV |
+	                           IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
+	                           IBV_ODP_SUPPORT_ATOMIC | IBV_ODP_SUPPORT_SRQ_RECV;
+
 	memset(attr, 0, sizeof(*attr));
 	device_query(&attr->orig_attr);
 	attr->device_cap_flags_ex = attr->orig_attr.device_cap_flags;
 	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
+	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;
+	attr->odp_caps.per_transport_caps.rc_odp_caps = on_demand;
 }
 
 void device_query_port(struct ibv_port_attr *attr)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "host/random.h"
 #include "object/device.h"
+#include "object/memory.h"
 
 enum { TABLE_BITS_MIN = 6, TABLE_BITS_MAX = 25, ENTRIES_PER_CHUNK = 64, INDEX_BITS = 24 };
 
@@ -247,8 +248,6 @@ static int access_check(unsigned int access)
 
 	if (access & ~known)
 		return -EINVAL;
-	if (access & IBV_ACCESS_ON_DEMAND)
-		return -EOPNOTSUPP;
 	if ((access & (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)) &&
 	    !(access & IBV_ACCESS_LOCAL_WRITE))
 		return -EINVAL;
@@ -265,6 +264,12 @@ int mr_register(struct pd *pd, void *addr, size_t length, uint64_t iova,
 		return err;
 	if ((uintptr_t)addr + length < (uintptr_t)addr || iova + length < iova)
 		return -EINVAL;
+	if (!(access & IBV_ACCESS_ON_DEMAND))
+		err = memory_check(addr, length, access & IBV_ACCESS_LOCAL_WRITE);
+	if (err)
+		return err;
+	if (access & IBV_ACCESS_ZERO_BASED)
+		iova = 0;
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;

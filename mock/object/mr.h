@@ -42,9 +42,10 @@ static inline struct mr *to_mr(struct ibv_mr *mr)
 }
 
 /*
- * Registers length bytes at addr, known to work requests from iova on. -EINVAL for flags
- * that are unknown, or remote write or atomic without local write (IBA 10.6.3.1);
- * -ENOMEM.
+ * Registers length bytes at addr, known to work requests from iova on, or from 0 on when
+ * they are zero-based. Nothing is pinned, so on-demand paging comes by itself. -EINVAL
+ * for flags that are unknown, or remote write or atomic without local write
+ * (IBA 10.6.3.1); -EFAULT for memory that an adapter could not pin; -ENOMEM.
  */
 int mr_register(struct pd *pd, void *addr, size_t length, uint64_t iova,
                 unsigned int access, struct mr **mr);

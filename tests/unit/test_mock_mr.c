@@ -359,6 +359,49 @@ static void zero_based_body(struct side *side)
 }
 ALONE(zero_based)
 
+/* With flags that are not a constant, <infiniband/verbs.h> calls ibv_reg_mr_iova2(). */
+static void zero_based_with_computed_flags_body(struct side *side)
+{
+	volatile int access = RC_ALL_ACCESS | IBV_ACCESS_ZERO_BASED;
+	struct rc_pair pair;
+	struct ibv_mr *mr;
+
+	(void)side;
+	rc_pair_open(&pair, &rc_default);
+	mr = CHECK_OBJECT(ibv_reg_mr(pair.b.pd, pair.b.buffer + 512, 256, access));
+	expect_write(0, mr, &pair, 256, IBV_WC_SUCCESS);
+	rc_expect_filled(pair.b.buffer + 512, 256, 5);
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	rc_pair_close(&pair);
+}
+ALONE(zero_based_with_computed_flags)
+
+/* What an adapter could not pin is refused when it is registered, unless it is to be
+ * paged on demand. */
+static void memory_that_is_not_there_body(struct side *side)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *map = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct rc_pair pair;
+	struct ibv_mr *mr;
+
+	(void)side;
+	CHECK_EQ(map == MAP_FAILED, false);
+	rc_pair_open(&pair, &rc_default);
+	CHECK_EQ(munmap(map + page, page), 0);
+	CHECK_FAILS(ibv_reg_mr(pair.a.pd, map, 3 * page, RC_ALL_ACCESS), EFAULT);
+	mr = CHECK_OBJECT(ibv_reg_mr(pair.a.pd, map, 3 * page,
+	                             RC_ALL_ACCESS | IBV_ACCESS_ON_DEMAND));
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	CHECK_EQ(mprotect(map, page, PROT_READ), 0);
+	CHECK_FAILS(ibv_reg_mr(pair.a.pd, map, page, IBV_ACCESS_LOCAL_WRITE), EFAULT);
+	mr = CHECK_OBJECT(ibv_reg_mr(pair.a.pd, map, page, IBV_ACCESS_REMOTE_READ));
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	rc_pair_close(&pair);
+}
+ALONE(memory_that_is_not_there)
+
 static void own_virtual_address_body(struct side *side)
 {
 	const uint64_t iova = UINT64_C(0x123400005678);
@@ -498,6 +541,8 @@ int main(void)
 		cmocka_unit_test(deregistered_key),
 		cmocka_unit_test(near_keys),
 		cmocka_unit_test(zero_based),
+		cmocka_unit_test(zero_based_with_computed_flags),
+		cmocka_unit_test(memory_that_is_not_there),
 		cmocka_unit_test(own_virtual_address),
 		cmocka_unit_test(own_virtual_address_locally),
 		cmocka_unit_test(overlapping_regions),

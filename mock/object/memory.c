@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "object/memory.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+enum { PAGES_AT_ONCE = 4096 };
+
+static int is_mapped(uintptr_t from, uintptr_t to, size_t page)
+{
+	unsigned char resident[PAGES_AT_ONCE]; /* asked for, and not looked at */
+
+	while (from < to) {
+		size_t part = min_u64(to - from, PAGES_AT_ONCE * page);
+
+		if (mincore((void *)from, part, resident) && errno == ENOMEM)
+			return -EFAULT;
+		from += part;
+	}
+	return 0;
+}
+
+/* A kernel that does not know the advice says EINVAL: then nothing is known, and nothing
+ * refused. */
+static int is_writable(uintptr_t at, size_t page)
+{
+	if (madvise((void *)at, page, MADV_POPULATE_WRITE) && errno == EFAULT)
+		return -EFAULT;
+	return 0;
+}
+
+int memory_check(const void *addr, size_t length, bool write)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = (uintptr_t)addr / page * page;
+	uintptr_t to = round_up((uintptr_t)addr + length, page);
+	int err;
+
+	if (!length)
+		return 0;
+	err = is_mapped(from, to, page);
+	if (!err && write)
+		err = is_writable(from, page);
+	if (!err && write)
+		err = is_writable(to - page, page);
+	return err;
+}
