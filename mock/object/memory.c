@@ -28,13 +28,22 @@ static int is_mapped(uintptr_t from, uintptr_t to, size_t page)
 	return 0;
 }
 
-/* A kernel that does not know the advice says EINVAL: then nothing is known, and nothing
- * refused. */
+static int populate(uintptr_t at, size_t page)
+{
+	return madvise((void *)at, page, MADV_POPULATE_WRITE) ? -errno : 0;
+}
+
+/*
+ * EINVAL is what a kernel says that does not know the advice, and one that does of a
+ * read-only mapping: a page of our stack tells the two apart.
+ */
 static int is_writable(uintptr_t at, size_t page)
 {
-	if (madvise((void *)at, page, MADV_POPULATE_WRITE) && errno == EFAULT)
-		return -EFAULT;
-	return 0;
+	int err = populate(at, page);
+
+	if (err == -EINVAL && populate((uintptr_t)&err / page * page, page))
+		return 0;
+	return err == -EINVAL || err == -EFAULT ? -EFAULT : 0;
 }
 
 int memory_check(const void *addr, size_t length, bool write)
