@@ -339,6 +339,21 @@ struct srdma_worker_stats {
 SRDMA_API void srdma_worker_stats(const struct srdma_worker *worker,
                                   struct srdma_worker_stats *stats, size_t size);
 
+/* What the library has open in this process, of the device and of its own. */
+struct srdma_objects {
+	uint64_t contexts;
+	uint64_t protection_domains;
+	uint64_t memory_regions;
+	uint64_t queue_pairs;
+	uint64_t completion_queues;
+	uint64_t shared_receive_queues;
+	uint64_t cm_ids;
+	uint64_t sessions;
+};
+
+/* Any thread, at any time, also after the last worker was freed. `size` as above. */
+SRDMA_API void srdma_objects(struct srdma_objects *objects, size_t size);
+
 /*
  * Free the worker. Sessions that are left are cut (as by srdma_session_abort()): their
  * on_closed is called, and all of them are freed. Not from a callback.
@@ -520,6 +535,7 @@ struct srdma_attestation {
 	enum srdma_connect connect; /* how the QP was connected */
 	char device[64];            /* "mock0" */
 	char gid[48];               /* our GID, as text */
+	char qp_state[12];          /* "RTS": what the device says at this moment */
 	bool shared_receive; /* the session receives from the worker's shared queue */
 };
 
@@ -651,8 +667,10 @@ SRDMA_API struct srdma_remote *srdma_remote_find(const struct srdma_session *ses
 /*
  * One-sided: move `length` bytes (1 to SRDMA_MAX_TRANSFER) between a registered buffer
  * and a region of the peer, without its program taking part. The buffer's range is the
- * device's until on_complete. Checked here against the grant (SRDMA_ERIGHTS), and by the
- * peer's device. SRDMA_EBLOCKED: no slot now, on_writable will come.
+ * device's until on_complete. What a write brought is in place before a message that is
+ * sent after it, on the same session, is delivered. Checked here against the grant
+ * (SRDMA_ERIGHTS), and by the peer's device. SRDMA_EBLOCKED: no slot now, on_writable
+ * will come.
  */
 #define SRDMA_MAX_TRANSFER (1u << 30)
 

@@ -2,7 +2,7 @@
 #include "program/app.h"
 
 #include "program/fault.h"
-#include "session/cursor.h"
+#include "common/cursor.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "common/log.h"
+#include "session/device.h"
 #include "session/endpoint.h"
 #include "session/error.h"
 #include "session/probe.h"
@@ -51,8 +52,8 @@ static int create_cq(struct adapter *adapter)
 	if (!adapter->channel)
 		return fail(SRDMA_ESYSTEM, "cannot create a completion channel on %s: %s",
 		            adapter_name(adapter), errno_text(errno));
-	adapter->cq = ibv_create_cq(adapter->verbs, cq_size(adapter), NULL,
-	                            adapter->channel, 0);
+	adapter->cq =
+	        device_create_cq(adapter->verbs, cq_size(adapter), adapter->channel);
 	if (!adapter->cq)
 		return fail(SRDMA_ESYSTEM, "cannot create a completion queue on %s: %s",
 		            adapter_name(adapter), errno_text(errno));
@@ -65,13 +66,9 @@ static bool create_srq(struct adapter *adapter)
 	const uint64_t *number = adapter->worker->options.number;
 	uint64_t most = (uint64_t)adapter->limits.max_srq_wr;
 	uint64_t wanted = number[SRDMA_OPT_RECEIVE_BUFFERS];
-	struct ibv_srq_init_attr init = {
-		.attr = { .max_wr = (uint32_t)(wanted < most ? wanted : most),
-		          .max_sge = 1 }
-	};
 
-	adapter->shared_most = init.attr.max_wr;
-	adapter->srq = ibv_create_srq(adapter->pd, &init);
+	adapter->shared_most = (unsigned)(wanted < most ? wanted : most);
+	adapter->srq = device_create_srq(adapter->pd, adapter->shared_most);
 	adapter->pool = (struct pool){ .pd = adapter->pd,
 		                       .srq = adapter->srq,
 		                       .stride = number[SRDMA_OPT_MESSAGE_SIZE] };
@@ -85,7 +82,7 @@ static int create_shared(struct adapter *adapter, const struct adapter_gid *gid)
 
 	if (adapter->worker->single)
 		return 0;
-	adapter->pd = ibv_alloc_pd(adapter->verbs);
+	adapter->pd = device_alloc_pd(adapter->verbs);
 	if (!adapter->pd)
 		return fail(SRDMA_ESYSTEM,
 		            "cannot allocate a protection domain on %s: %s",
@@ -146,7 +143,7 @@ static int open_device(struct srdma_worker *worker, struct ibv_device *device,
 	adapter->completions.fd = -1;
 	adapter->events.fd = -1;
 	list_init(&adapter->node);
-	adapter->verbs = ibv_open_device(device);
+	adapter->verbs = device_open(device);
 	if (!adapter->verbs) {
 		error = fail(SRDMA_ESYSTEM, "cannot open RDMA device %s: %s",
 		             ibv_get_device_name(device), errno_text(errno));
@@ -331,17 +328,13 @@ void adapter_close(struct adapter *adapter)
 	list_remove(&adapter->node);
 	worker_unwatch(worker, &adapter->completions);
 	worker_unwatch(worker, &adapter->events);
-	if (adapter->srq)
-		ibv_destroy_srq(adapter->srq);
+	device_destroy_srq(adapter->srq);
 	pool_free(&adapter->pool);
-	if (adapter->cq)
-		ibv_destroy_cq(adapter->cq);
+	device_destroy_cq(adapter->cq);
 	if (adapter->channel)
 		ibv_destroy_comp_channel(adapter->channel);
-	if (adapter->pd)
-		ibv_dealloc_pd(adapter->pd);
-	if (adapter->verbs)
-		ibv_close_device(adapter->verbs);
+	device_dealloc_pd(adapter->pd);
+	device_close(adapter->verbs);
 	free(adapter->endpoints);
 	free(adapter->gids);
 	free(adapter->pending);

@@ -10,7 +10,8 @@
 static int read_gids(struct adapter *adapter)
 {
 	uint32_t port = (uint32_t)adapter->worker->options.number[SRDMA_OPT_IB_PORT];
-	size_t size = (size_t)adapter->port.gid_tbl_len * adapter->limits.phys_port_cnt + 1;
+	size_t size =
+	        (size_t)adapter->port.gid_tbl_len * adapter->limits.phys_port_cnt + 1;
 	struct ibv_gid_entry *entries = calloc(size, sizeof(*entries));
 	struct adapter_gid *gids = realloc(adapter->gids, size * sizeof(*gids));
 	ssize_t count;
@@ -19,7 +20,8 @@ static int read_gids(struct adapter *adapter)
 		adapter->gids = gids;
 	if (!entries || !gids) {
 		free(entries);
-		return fail(SRDMA_ENOMEM, "out of memory for the GIDs of %s", adapter_name(adapter));
+		return fail(SRDMA_ENOMEM, "out of memory for the GIDs of %s",
+		            adapter_name(adapter));
 	}
 	count = ibv_query_gid_table(adapter->verbs, entries, size, 0);
 	adapter->gid_count = 0;
@@ -35,8 +37,8 @@ static int read_gids(struct adapter *adapter)
 	}
 	free(entries);
 	if (count < 0)
-		return fail(SRDMA_ESYSTEM, "cannot read the GIDs of %s: %s", adapter_name(adapter),
-			    errno_text((int)count));
+		return fail(SRDMA_ESYSTEM, "cannot read the GIDs of %s: %s",
+		            adapter_name(adapter), errno_text((int)count));
 	return 0;
 }
 

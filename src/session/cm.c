@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "session/device.h"
 #include "session/error.h"
 
 #define BACKLOG 128
@@ -85,8 +86,7 @@ void cm_free(struct cm *cm)
 		return;
 	worker_unwatch(cm->worker, &cm->events);
 	for (int i = 0; i < 2; i++)
-		if (cm->listeners[i])
-			rdma_destroy_id(cm->listeners[i]);
+		device_destroy_id(cm->listeners[i]);
 	if (cm->channel)
 		rdma_destroy_event_channel(cm->channel);
 	if (cm->worker->cm == cm)
@@ -105,7 +105,7 @@ void cm_release(struct srdma_session *session)
 	session->cm_id = NULL;
 	if (session->cm_connected)
 		rdma_disconnect(id);
-	rdma_destroy_id(id);
+	device_destroy_id(id);
 }
 
 /*
@@ -216,10 +216,9 @@ int cm_connect(struct srdma_session *session)
 		return system_failure(session, "find the addresses of");
 	set_port(&from, 0);
 	set_port(&to, session->handshake->peer.cm_port);
-	if (rdma_create_id(cm->channel, &session->cm_id, session, RDMA_PS_TCP)) {
-		session->cm_id = NULL;
+	session->cm_id = device_create_id(cm->channel, session);
+	if (!session->cm_id)
 		return system_failure(session, "create an id for");
-	}
 	if (rdma_resolve_addr(session->cm_id, (struct sockaddr *)&from,
 	                      (struct sockaddr *)&to, timeout_of(session)))
 		return system_failure(session, "resolve the address of");
@@ -277,9 +276,9 @@ static int client_event(struct srdma_session *session, const struct cm_event *ev
 static int listen_on(struct cm *cm, int family, struct rdma_cm_id **out)
 {
 	struct sockaddr_storage any = { .ss_family = (sa_family_t)family };
-	struct rdma_cm_id *id;
+	struct rdma_cm_id *id = device_create_id(cm->channel, NULL);
 
-	if (rdma_create_id(cm->channel, &id, NULL, RDMA_PS_TCP))
+	if (!id)
 		return fail(SRDMA_ESYSTEM,
 		            "cannot create a listener of the connection manager: %s",
 		            errno_text(errno));
@@ -289,7 +288,7 @@ static int listen_on(struct cm *cm, int family, struct rdma_cm_id **out)
 		             "cannot listen for the connection manager's requests: %s",
 		             errno_text(errno));
 
-		rdma_destroy_id(id);
+		device_destroy_id(id);
 		return error;
 	}
 	*out = id;
@@ -374,11 +373,12 @@ static void request_event(struct cm *cm, const struct cm_event *event)
 	struct srdma_session *session = find(cm, event);
 	int error;
 
+	device_adopt_id(event->id);
 	if (!session) {
 		log_warn("a request of the connection manager without a valid token was "
 		         "rejected");
 		rdma_reject(event->id, NULL, 0);
-		rdma_destroy_id(event->id);
+		device_destroy_id(event->id);
 		return;
 	}
 	error = accept_request(session, event->id);

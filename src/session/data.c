@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "common/log.h"
+#include "session/device.h"
 #include "session/error.h"
 
 /* How long the TLS channel has to tell why the QP failed, when the QP shows it first. */
@@ -60,7 +61,7 @@ static int create_slab(struct srdma_session *session)
 	}
 	data->slab_slots = slots;
 	madvise(data->slab_memory, size, MADV_DONTFORK);
-	data->slab = ibv_reg_mr(session->endpoint.pd, data->slab_memory, size, 0);
+	data->slab = device_reg_mr(session->endpoint.pd, data->slab_memory, size, 0);
 	if (data->slab)
 		return 0;
 	munmap(data->slab_memory, size);
@@ -70,8 +71,7 @@ static int create_slab(struct srdma_session *session)
 
 static void free_slab(struct data *data)
 {
-	if (data->slab)
-		ibv_dereg_mr(data->slab);
+	device_dereg_mr(data->slab);
 	if (data->slab_memory)
 		munmap(data->slab_memory, data->slab_slots * data->message_max);
 	data->slab = NULL;

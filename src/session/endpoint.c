@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "session/device.h"
 #include "session/error.h"
 #include "session/psn.h"
 
@@ -43,7 +44,7 @@ static int create_qp(struct endpoint *endpoint, const struct endpoint_sizes *siz
 			.sq_sig_all = 1,
 		};
 
-		endpoint->qp = ibv_create_qp(endpoint->pd, &init);
+		endpoint->qp = device_create_qp(endpoint->pd, &init);
 		if (endpoint->qp) {
 			endpoint->qpn = endpoint->qp->qp_num;
 			endpoint->inline_max = init.cap.max_inline_data;
@@ -116,7 +117,7 @@ int endpoint_open(struct endpoint *endpoint, struct adapter *adapter,
 		error = reserve(endpoint, sizes, shared);
 	if (error)
 		return error;
-	endpoint->pd = ibv_alloc_pd(adapter->verbs);
+	endpoint->pd = device_alloc_pd(adapter->verbs);
 	if (!endpoint->pd)
 		error = fail(SRDMA_ESYSTEM,
 		             "cannot allocate a protection domain on %s: %s",
@@ -150,9 +151,7 @@ void endpoint_destroy_qp(struct endpoint *endpoint)
 		return;
 	/* By way of ERR, so that shared receive buffers in use come back as flushed. */
 	ibv_modify_qp(endpoint->qp, &attr, IBV_QP_STATE);
-	if (ibv_destroy_qp(endpoint->qp))
-		log_error("cannot destroy a queue pair on %s: %s",
-		          adapter_name(endpoint->adapter), errno_text(errno));
+	device_destroy_qp(endpoint->qp);
 	adapter_remove(endpoint->adapter, endpoint);
 	endpoint->qp = NULL;
 	pool_deregister(&endpoint->pool);
@@ -164,9 +163,7 @@ void endpoint_destroy_qp(struct endpoint *endpoint)
 void endpoint_free(struct endpoint *endpoint)
 {
 	pool_free(&endpoint->pool);
-	if (endpoint->pd && ibv_dealloc_pd(endpoint->pd))
-		log_error("cannot free a protection domain on %s: %s",
-		          adapter_name(endpoint->adapter), errno_text(errno));
+	device_dealloc_pd(endpoint->pd);
 	endpoint->pd = NULL;
 }
 
@@ -278,6 +275,24 @@ int endpoint_check_psn(struct endpoint *endpoint)
 		            "would not be protected by them",
 		            adapter_name(endpoint->adapter));
 	return 0;
+}
+
+void endpoint_state(const struct endpoint *endpoint, char *text, size_t size)
+{
+	static const char *const names[] = {
+		[IBV_QPS_RESET] = "RESET", [IBV_QPS_INIT] = "INIT", [IBV_QPS_RTR] = "RTR",
+		[IBV_QPS_RTS] = "RTS",     [IBV_QPS_SQD] = "SQD",   [IBV_QPS_SQE] = "SQE",
+		[IBV_QPS_ERR] = "ERR",
+	};
+	struct ibv_qp_init_attr init;
+	struct ibv_qp_attr attr = { 0 };
+	const char *name = "";
+
+	if (!ibv_query_qp(endpoint->qp, &attr, IBV_QP_STATE, &init) &&
+	    (size_t)attr.qp_state < sizeof(names) / sizeof(names[0]))
+		name = names[attr.qp_state];
+	OPENSSL_cleanse(&attr, sizeof(attr)); /* some devices fill in all of it */
+	snprintf(text, size, "%s", name);
 }
 
 bool endpoint_is_shared(const struct endpoint *endpoint)

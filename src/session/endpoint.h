@@ -79,6 +79,9 @@ int endpoint_step(struct endpoint *endpoint, struct ibv_qp_attr *attr, int mask)
  */
 int endpoint_check_psn(struct endpoint *endpoint);
 
+/* "RTS": what the device says now; "" when it says nothing. */
+void endpoint_state(const struct endpoint *endpoint, char *text, size_t size);
+
 /* Whether the session receives from the worker's shared queue. */
 bool endpoint_is_shared(const struct endpoint *endpoint);
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "session/cursor.h"
+#include "common/cursor.h"
 #include "session/error.h"
 #include "session/psn.h"
 

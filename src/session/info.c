@@ -90,6 +90,7 @@ int srdma_session_attestation(const struct srdma_session *session,
 	snprintf(a.device, sizeof(a.device), "%s",
 	         adapter_name(session->endpoint.adapter));
 	inet_ntop(AF_INET6, session->endpoint.gid.gid.raw, a.gid, sizeof(a.gid));
+	endpoint_state(&session->endpoint, a.qp_state, sizeof(a.qp_state));
 	a.shared_receive = endpoint_is_shared(&session->endpoint);
 	memcpy(attestation, &a, size < sizeof(a) ? size : sizeof(a));
 	return 0;

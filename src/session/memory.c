@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "session/device.h"
 #include "session/error.h"
 
 struct srdma_grant {
@@ -57,10 +58,10 @@ int srdma_buffer_register(struct srdma_session *session, void *address, size_t l
 	    session->phase == PHASE_CLOSED)
 		return fail(SRDMA_ESTATE, "the session with %s is not established",
 		            session->name);
-	mr = ibv_reg_mr(session->endpoint.pd, address, length, IBV_ACCESS_LOCAL_WRITE);
+	mr = device_reg_mr(session->endpoint.pd, address, length, IBV_ACCESS_LOCAL_WRITE);
 	if (!mr && (errno == EFAULT || errno == EACCES || errno == EPERM)) {
 		/* Memory that may only be read, a mapped file say, can still be sent. */
-		mr = ibv_reg_mr(session->endpoint.pd, address, length, 0);
+		mr = device_reg_mr(session->endpoint.pd, address, length, 0);
 		writable = false;
 	}
 	if (!mr)
@@ -72,7 +73,7 @@ int srdma_buffer_register(struct srdma_session *session, void *address, size_t l
 		            errno_text(errno));
 	buffer = calloc(1, sizeof(*buffer));
 	if (!buffer) {
-		ibv_dereg_mr(mr);
+		device_dereg_mr(mr);
 		return fail(SRDMA_ENOMEM, "out of memory for a buffer");
 	}
 	*buffer = (struct srdma_buffer){ .session = session,
@@ -97,8 +98,7 @@ size_t srdma_buffer_length(const struct srdma_buffer *buffer)
 
 static void deregister(struct ibv_mr **mr)
 {
-	if (*mr)
-		ibv_dereg_mr(*mr);
+	device_dereg_mr(*mr);
 	*mr = NULL;
 }
 
@@ -162,7 +162,7 @@ static struct ibv_mr *register_for_peer(struct srdma_session *session, uint8_t *
 	if (rights & SRDMA_RIGHT_READ)
 		access |= IBV_ACCESS_REMOTE_READ;
 	*address = (uintptr_t)start & (page - 1);
-	return ibv_reg_mr_iova(session->endpoint.pd, start, length, *address, access);
+	return device_reg_mr_at(session->endpoint.pd, start, length, *address, access);
 }
 
 static int check_grant(struct srdma_session *session, const struct srdma_buffer *buffer,

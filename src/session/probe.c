@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "session/device.h"
 #include "session/psn.h"
 
 #define PATIENCE_US 500000
@@ -34,17 +35,16 @@ static struct ibv_qp *create_qp(struct probe *p, struct ibv_pd *pd, struct ibv_s
 		.sq_sig_all = 1,
 	};
 
-	return ibv_create_qp(pd, &init);
+	return device_create_qp(pd, &init);
 }
 
 static bool create(struct probe *p, struct ibv_context *verbs)
 {
-	struct ibv_srq_init_attr srq = { .attr = { .max_wr = 1, .max_sge = 1 } };
-
-	p->cq = ibv_create_cq(verbs, 4, NULL, NULL, 0);
-	p->other = ibv_alloc_pd(verbs);
-	p->srq = ibv_create_srq(p->shared, &srq);
-	p->mr = ibv_reg_mr(p->shared, p->bytes, sizeof(p->bytes), IBV_ACCESS_LOCAL_WRITE);
+	p->cq = device_create_cq(verbs, 4, NULL);
+	p->other = device_alloc_pd(verbs);
+	p->srq = device_create_srq(p->shared, 1);
+	p->mr = device_reg_mr(p->shared, p->bytes, sizeof(p->bytes),
+	                      IBV_ACCESS_LOCAL_WRITE);
 	if (!p->cq || !p->other || !p->srq || !p->mr)
 		return false;
 	p->receiver = create_qp(p, p->other, p->srq);
@@ -54,18 +54,12 @@ static bool create(struct probe *p, struct ibv_context *verbs)
 
 static void destroy(struct probe *p)
 {
-	if (p->sender)
-		ibv_destroy_qp(p->sender);
-	if (p->receiver)
-		ibv_destroy_qp(p->receiver);
-	if (p->mr)
-		ibv_dereg_mr(p->mr);
-	if (p->srq)
-		ibv_destroy_srq(p->srq);
-	if (p->other)
-		ibv_dealloc_pd(p->other);
-	if (p->cq)
-		ibv_destroy_cq(p->cq);
+	device_destroy_qp(p->sender);
+	device_destroy_qp(p->receiver);
+	device_dereg_mr(p->mr);
+	device_destroy_srq(p->srq);
+	device_dealloc_pd(p->other);
+	device_destroy_cq(p->cq);
 }
 
 static bool connect_to(struct ibv_qp *qp, struct ibv_qp *peer, uint32_t psn,

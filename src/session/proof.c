@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session/cursor.h"
+#include "common/cursor.h"
 #include "session/error.h"
 
 int transcript_add(struct transcript *transcript, enum frame_role role,

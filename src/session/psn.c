@@ -7,7 +7,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 
-#include "session/cursor.h"
+#include "common/cursor.h"
 #include "session/error.h"
 
 int psn_draw(uint32_t *out)

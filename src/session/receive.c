@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "session/device.h"
 #include "session/error.h"
 
 struct pool_chunk {
@@ -31,7 +32,7 @@ static struct pool_chunk *new_chunk(struct pool *pool, unsigned count)
 	/* A child of the process must not take the pages away from under the device. */
 	madvise(chunk->data, chunk->size, MADV_DONTFORK);
 	chunk->mr =
-	        ibv_reg_mr(pool->pd, chunk->data, chunk->size, IBV_ACCESS_LOCAL_WRITE);
+	        device_reg_mr(pool->pd, chunk->data, chunk->size, IBV_ACCESS_LOCAL_WRITE);
 	if (!chunk->mr)
 		goto unmap;
 	return chunk;
@@ -99,8 +100,7 @@ int pool_post(struct srdma_message *message)
 void pool_deregister(struct pool *pool)
 {
 	for (struct pool_chunk *chunk = pool->chunks; chunk; chunk = chunk->next) {
-		if (chunk->mr)
-			ibv_dereg_mr(chunk->mr);
+		device_dereg_mr(chunk->mr);
 		chunk->mr = NULL;
 	}
 	pool->srq = NULL;

@@ -19,6 +19,7 @@
 #include "session/error.h"
 #include "session/identity.h"
 #include "session/linger.h"
+#include "session/objects.h"
 
 #define OVER_LIMIT \
 	64 /* sessions beyond the limit that are told so; others are just cut */
@@ -202,6 +203,7 @@ int session_new(struct srdma_worker *worker, int fd,
 	list_append(&worker->sessions, &session->node);
 	worker->session_count++;
 	worker->stats.sessions_started++;
+	object_made(OBJECT_SESSION);
 	*out = session;
 	return 0;
 
@@ -377,6 +379,7 @@ void session_reap(struct srdma_session *session)
 	identity_free(session->identity);
 	free(session->reason);
 	free(session);
+	object_gone(OBJECT_SESSION);
 }
 
 int session_check_open(const struct srdma_session *session)

@@ -71,7 +71,8 @@ static const struct {
 /* OpenSSL keeps a certificate only when it is accepted; sentences need the other one. */
 static int note_rejected(int accepted, X509_STORE_CTX *store)
 {
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	SSL *ssl =
+	        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls *tls = SSL_get_app_data(ssl);
 	X509 *certificate = X509_STORE_CTX_get0_cert(store);
 
@@ -158,8 +159,7 @@ static int verify_failure(struct tls *tls)
 
 	switch (result) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return wrong_name(tls);
+	case X509_V_ERR_IP_ADDRESS_MISMATCH: return wrong_name(tls);
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		return fail(SRDMA_ECERT,
 		            "the certificate of %s has expired: it must be renewed",

@@ -14,7 +14,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "lib/check.h"
-#include "session/cursor.h"
+#include "common/cursor.h"
 #undef fail /* cmocka's */
 #include "session/error.h"
 #include "session/message.h"

@@ -60,6 +60,7 @@ static void established_and_attested(void **state)
 	assert_string_equal(client.protection, "none");
 	CHECK_EQ(client.connect, SRDMA_CONNECT_DIRECT);
 	assert_string_equal(client.gid, "::ffff:127.0.0.1");
+	assert_string_equal(server.qp_state, "RTS");
 	CHECK(server.shared_receive);
 	CHECK_EQ(srdma_session_state(duo.client.session), SRDMA_STATE_ESTABLISHED);
 	duo_close(&duo);
@@ -438,6 +439,31 @@ static void many_sessions_of_one_worker(void **state)
 	duo_close(&duo);
 }
 
+/* Nothing of the device or of the library is left when all is freed. */
+static void nothing_is_left(void **state)
+{
+	struct srdma_objects objects;
+	const struct srdma_objects none = { 0 };
+
+	(void)state;
+	srdma_objects(&objects, sizeof(objects));
+	CHECK_BYTES(&objects, &none, sizeof(none));
+	start_connected();
+	send_numbered(duo.client.session, 0, 5000);
+	DUO_UNTIL(&duo, duo.server.messages == 1);
+	srdma_objects(&objects, sizeof(objects));
+	CHECK_EQ(objects.sessions, 2);
+	CHECK_EQ(objects.queue_pairs, 2);
+	CHECK_EQ(objects.contexts, 2);
+	CHECK_EQ(objects.completion_queues, 2);
+	CHECK_EQ(objects.shared_receive_queues, 2);
+	CHECK_EQ(objects.protection_domains, 4);
+	CHECK(objects.memory_regions >= 3);
+	duo_close(&duo);
+	srdma_objects(&objects, sizeof(objects));
+	CHECK_BYTES(&objects, &none, sizeof(none));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +485,7 @@ int main(void)
 		cmocka_unit_test(no_common_way_to_connect),
 		cmocka_unit_test(nothing_listens),
 		cmocka_unit_test(many_sessions_of_one_worker),
+		cmocka_unit_test(nothing_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, open_pki, close_pki);

@@ -4,8 +4,8 @@
  * bounds turns bad and stays bad: reads give zero, writes do nothing. Check once, at the
  * end.
  */
-#ifndef SESSION_CURSOR_H
-#define SESSION_CURSOR_H
+#ifndef COMMON_CURSOR_H
+#define COMMON_CURSOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
