@@ -53,12 +53,10 @@ int table_req_notify_cq(struct ibv_cq *cq, int solicited_only)
 MOCK_API int ibv_get_cq_event(struct ibv_comp_channel *channel, struct ibv_cq **cq,
                               void **cq_context)
 {
-	uint32_t handle;
-	int err = channel_next(to_channel(channel), &handle);
+	int err = channel_next(to_channel(channel), cq);
 
 	if (err)
 		return errno_result(err);
-	*cq = cq_event_taken(handle);
 	*cq_context = (*cq)->cq_context;
 	return 0;
 }

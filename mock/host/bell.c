@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,17 +88,20 @@ static int ring(int fd, uint64_t name)
 	return 0;
 }
 
+/* sendto() is a cancellation point; posting and polling, with locks held, are not. */
 void bell_ring(uint64_t name)
 {
-	int saved = errno;
-	int fd = ringer_get(-1);
-	int err = fd < 0 ? fd : ring(fd, name);
+	int saved = errno, cancel, fd, err;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fd = ringer_get(-1);
+	err = fd < 0 ? fd : ring(fd, name);
 	if (err == -EBADF || err == -ENOTSOCK) {
 		fd = ringer_get(fd);
 		if (fd >= 0)
 			ring(fd, name);
 	}
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }
 

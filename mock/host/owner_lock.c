@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,13 +69,17 @@ static bool is_lost(uint64_t tag, unsigned int turn, bool from_stopped)
 static void pause_for(unsigned int turn)
 {
 	const struct timespec nap = { .tv_nsec = NAP_NS };
+	int cancel;
 
-	if (turn < SPINS)
+	if (turn < SPINS) {
 		cpu_relax();
-	else if (turn < YIELDS)
+	} else if (turn < YIELDS) {
 		sched_yield();
-	else
+	} else {
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 		nanosleep(&nap, NULL);
+		pthread_setcancelstate(cancel, NULL);
+	}
 }
 
 int owner_lock_wait(struct owner_lock *lock, bool from_stopped)

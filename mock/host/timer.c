@@ -175,12 +175,16 @@ static void fire(struct timer *timer)
 static void fire_due(void)
 {
 	uint64_t now = now_ns();
+	int cancel;
 
+	/* The thread may be the program's, and cancelled in what fire() calls. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	heap.running = true;
 	heap.runner = pthread_self();
 	while (heap.count && heap.at[1]->deadline <= now)
 		fire(heap.at[1]);
 	heap.running = false;
+	pthread_setcancelstate(cancel, NULL);
 }
 
 void timers_run(void)

@@ -61,7 +61,8 @@ void channel_notify(const struct peer *owner, seg_off channel, seg_off cq)
 	bell_ring(sh->bell);
 }
 
-static bool take(struct channel_shared *sh, uint32_t *cq, bool *last)
+/* Counted before the lock is given back: destroying the CQ waits for what was taken. */
+static bool take(struct channel_shared *sh, struct ibv_cq **cq, bool *last)
 {
 	struct cq_shared *first;
 	seg_off off;
@@ -70,7 +71,7 @@ static bool take(struct channel_shared *sh, uint32_t *cq, bool *last)
 	off = sh->first;
 	if (off) {
 		first = segment_ptr(off);
-		*cq = first->handle;
+		*cq = cq_event_taken(first->handle);
 		if (!--first->events)
 			sh->first = first->next_pending;
 	}
@@ -89,7 +90,7 @@ static bool is_pending(struct channel_shared *sh)
 	return pending;
 }
 
-int channel_next(struct channel *channel, uint32_t *cq)
+int channel_next(struct channel *channel, struct ibv_cq **cq)
 {
 	bool last;
 

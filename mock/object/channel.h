@@ -37,10 +37,10 @@ int channel_destroy(struct channel *channel);
 void channel_notify(const struct peer *owner, seg_off channel, seg_off cq);
 
 /*
- * The next event: *cq is the handle of its CQ. Waits as the descriptor's flags say:
- * -EAGAIN, -EINTR.
+ * The next event's CQ, which cannot go before the event is acknowledged. Waits as the
+ * descriptor's flags say: -EAGAIN, -EINTR.
  */
-int channel_next(struct channel *channel, uint32_t *cq);
+int channel_next(struct channel *channel, struct ibv_cq **cq);
 
 /* Drops a CQ's events that nobody has taken. */
 void channel_forget(struct channel *channel, seg_off cq);

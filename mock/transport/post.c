@@ -44,6 +44,13 @@ int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t l
 	return 0;
 }
 
+/* What is read has to land in memory that stays. */
+static bool may_be_inline(unsigned int opcode)
+{
+	return opcode != IBV_WR_RDMA_READ && opcode != IBV_WR_ATOMIC_CMP_AND_SWP &&
+	       opcode != IBV_WR_ATOMIC_FETCH_AND_ADD;
+}
+
 static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_wr *wr)
 {
 	int err = 0;
@@ -75,7 +82,8 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 	if (unlikely(!post_has_room(sq)))
 		return -ENOMEM;
 	if (unlikely(!post_has_operation(wr->opcode) || wr->num_sge < 0 ||
-	             (uint32_t)wr->num_sge > sq->max_sge))
+	             (uint32_t)wr->num_sge > sq->max_sge ||
+	             ((wr->send_flags & IBV_SEND_INLINE) && !may_be_inline(wr->opcode))))
 		return -EINVAL;
 	wqe->wr_id = wr->wr_id;
 	wqe->opcode = wr->opcode;
