@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the calls of the data path cost by themselves: two QPs of one process, one thread, so that no cache line
- * moves between cores. For each call the least of many batches, in nanoseconds.
+ * What the calls of the data path cost by themselves: two QPs of one process, one thread,
+ * so that no cache line moves between cores. For each call the least of many batches, in
+ * nanoseconds.
  */
 #include <arpa/inet.h>
 #include <infiniband/verbs.h>
@@ -56,7 +57,8 @@ static void side_open(struct side *side, struct ibv_context *context, struct ibv
 	need(side->qp != NULL, "ibv_create_qp");
 }
 
-static void side_connect(struct side *side, const struct side *to, const union ibv_gid *gid)
+static void side_connect(struct side *side, const struct side *to,
+                         const union ibv_gid *gid)
 {
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_INIT,
@@ -112,16 +114,66 @@ static void keep_least(double *least, double spent)
 		*least = spent / BATCH;
 }
 
+struct cost {
+	double post_recv, send, poll_recv, write, poll_send;
+};
+
+static void round_of_sends(struct side *a, struct side *b, struct ibv_sge *sge,
+                           struct cost *least)
+{
+	struct ibv_recv_wr recv = { .sg_list = sge, .num_sge = 1 }, *bad_recv;
+	struct ibv_send_wr send = { .sg_list = sge, .num_sge = 1, .opcode = IBV_WR_SEND };
+	struct ibv_send_wr *bad_send;
+	double t[4];
+
+	t[0] = now();
+	for (int i = 0; i < BATCH; i++)
+		ibv_post_recv(b->qp, &recv, &bad_recv);
+	t[1] = now();
+	for (int i = 0; i < BATCH; i++) {
+		send.send_flags = i == BATCH - 1 ? IBV_SEND_SIGNALED : 0;
+		ibv_post_send(a->qp, &send, &bad_send);
+	}
+	t[2] = now();
+	take(b->cq, BATCH);
+	t[3] = now();
+	take(a->cq, 1);
+	keep_least(&least->post_recv, t[1] - t[0]);
+	keep_least(&least->send, t[2] - t[1]);
+	keep_least(&least->poll_recv, t[3] - t[2]);
+}
+
+static void round_of_writes(struct side *a, struct ibv_sge *sge, uint32_t rkey,
+                            struct cost *least)
+{
+	struct ibv_send_wr write = { .sg_list = sge,
+		                     .num_sge = 1,
+		                     .opcode = IBV_WR_RDMA_WRITE,
+		                     .send_flags = IBV_SEND_SIGNALED };
+	struct ibv_send_wr *bad;
+	double t[3];
+
+	write.wr.rdma.remote_addr = (uintptr_t)memory + sizeof(memory) / 2;
+	write.wr.rdma.rkey = rkey;
+	t[0] = now();
+	for (int i = 0; i < BATCH; i++)
+		ibv_post_send(a->qp, &write, &bad);
+	t[1] = now();
+	take(a->cq, BATCH);
+	t[2] = now();
+	keep_least(&least->write, t[1] - t[0]);
+	keep_least(&least->poll_send, t[2] - t[1]);
+}
+
 int main(int argc, char **argv)
 {
 	int batches = argc > 1 ? atoi(argv[1]) : BATCHES;
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	struct ibv_context *context = list && list[0] ? ibv_open_device(list[0]) : NULL;
-	double post_recv = 1e9, post_send = 1e9, poll_recv = 1e9, poll_send = 1e9, write = 1e9;
-	struct ibv_recv_wr *bad_recv;
-	struct ibv_send_wr *bad_send;
+	struct cost least = { 1e9, 1e9, 1e9, 1e9, 1e9 };
 	struct side a, b;
 	union ibv_gid gid;
+	struct ibv_sge sge;
 	struct ibv_pd *pd;
 	struct ibv_mr *mr;
 
@@ -134,45 +186,15 @@ int main(int argc, char **argv)
 	side_open(&b, context, pd);
 	side_connect(&a, &b, &gid);
 	side_connect(&b, &a, &gid);
+	sge = (struct ibv_sge){ (uintptr_t)memory, 8, mr->lkey };
 	for (int round = 0; round < batches; round++) {
-		struct ibv_sge sge = { (uintptr_t)memory, 8, mr->lkey };
-		struct ibv_recv_wr recv = { .sg_list = &sge, .num_sge = 1 };
-		struct ibv_send_wr send = { .sg_list = &sge,
-			                    .num_sge = 1,
-			                    .opcode = IBV_WR_SEND };
-		double t[7];
-
-		t[0] = now();
-		for (int i = 0; i < BATCH; i++)
-			ibv_post_recv(b.qp, &recv, &bad_recv);
-		t[1] = now();
-		for (int i = 0; i < BATCH; i++) {
-			send.send_flags = i == BATCH - 1 ? IBV_SEND_SIGNALED : 0;
-			ibv_post_send(a.qp, &send, &bad_send);
-		}
-		t[2] = now();
-		take(b.cq, BATCH);
-		take(a.cq, 1);
-		t[3] = now();
-		send.opcode = IBV_WR_RDMA_WRITE;
-		send.wr.rdma.remote_addr = (uintptr_t)memory + 2048;
-		send.wr.rdma.rkey = mr->rkey;
-		send.send_flags = IBV_SEND_SIGNALED;
-		t[4] = now();
-		for (int i = 0; i < BATCH; i++)
-			ibv_post_send(a.qp, &send, &bad_send);
-		t[5] = now();
-		take(a.cq, BATCH);
-		t[6] = now();
-		keep_least(&post_recv, t[1] - t[0]);
-		keep_least(&post_send, t[2] - t[1]);
-		keep_least(&poll_recv, t[3] - t[2]);
-		keep_least(&poll_send, t[6] - t[5]);
-		keep_least(&write, t[5] - t[4]);
+		round_of_sends(&a, &b, &sge, &least);
+		round_of_writes(&a, &sge, mr->rkey, &least);
 	}
 	printf("ibv_post_recv %.1f ns, ibv_post_send (SEND 8 B) %.1f ns, "
-	       "ibv_post_send (WRITE 8 B, signalled) %.1f ns, ibv_poll_cq (a receive) %.1f ns, "
-	       "ibv_poll_cq (a send) %.1f ns\n",
-	       post_recv, post_send, write, poll_recv, poll_send);
+	       "ibv_post_send (WRITE 8 B, signalled) %.1f ns, "
+	       "ibv_poll_cq (a receive) %.1f ns, ibv_poll_cq (a send) %.1f ns\n",
+	       least.post_recv, least.send, least.write, least.poll_recv,
+	       least.poll_send);
 	return 0;
 }
