@@ -166,9 +166,9 @@ __attribute__((destructor)) static void leave_at_exit(void)
 	struct timespec deadline;
 	int dir;
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec++;
-	if (pthread_mutex_clocklock(&lock, CLOCK_MONOTONIC, &deadline))
+	if (pthread_mutex_timedlock(&lock, &deadline))
 		return;
 	if (users && !left) {
 		dir = directory_lock_at_exit();

@@ -193,7 +193,9 @@ static void *run(void *arg)
 	while (!atomic_load(&engine.stop)) {
 		read_inbox();
 		timers_run();
-		wait_for_events();
+		/* What comes of a look may be a timer of ours. */
+		if (!peers_look())
+			wait_for_events();
 	}
 	host_unlock(life);
 	return NULL;

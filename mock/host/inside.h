@@ -70,6 +70,8 @@ int peers_open(const struct registry_self *self);
 void peers_close(void);
 /* The engine saw that a process may have died. */
 void peers_check(uint32_t slot);
+/* Of the engine's loop: looks after all of them if it is time, and says if it did. */
+bool peers_look(void);
 
 /* copy.c */
 void copy_allow_peers(void);

@@ -14,7 +14,7 @@ void host_lock_init(struct host_lock *lock)
 
 int host_lock_until(struct host_lock *lock, const struct timespec *deadline)
 {
-	int err = pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, deadline);
+	int err = pthread_mutex_timedlock(&lock->mutex, deadline);
 
 	if (err == EOWNERDEAD)
 		pthread_mutex_consistent(&lock->mutex);

@@ -47,7 +47,7 @@ static inline int host_trylock(struct host_lock *lock)
 }
 
 /*
- * As host_lock(), or -ETIMEDOUT at a time of CLOCK_MONOTONIC: for the process's exit,
+ * As host_lock(), or -ETIMEDOUT at a time of CLOCK_REALTIME: for the process's exit,
  * where the holder may be a thread that will not run again.
  */
 int host_lock_until(struct host_lock *lock, const struct timespec *deadline);

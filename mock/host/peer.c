@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The table of processes whose segment is mapped here. A segment stays mapped as long as
- * someone counts on it, also after its owner died: its memory is there until then.
+ * someone counts on it, also after its owner died: its memory is there until then. And a
+ * little longer, as who sends one message soon sends another.
  *
  * Death is told by a pidfd, at once; and as that knows nothing of exec, and may be
  * refused, the life locks of watched peers are looked at now and then as well.
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "host/bell.h"
 #include "host/engine.h"
 #include "host/inside.h"
 #include "host/peer.h"
@@ -31,6 +33,8 @@ static struct list ghosts = { &ghosts, &ghosts }; /* the parent's, after a fork 
 static struct peer self;
 static struct peer_watch *running; /* whose lost() is called now */
 static struct timer check_timer;
+static uint64_t next_look; /* 0: none is due */
+static _Atomic bool look_due;
 
 struct peer *peer_self(void)
 {
@@ -55,6 +59,21 @@ static struct peer *find(uint32_t slot, uint64_t generation)
 	return NULL;
 }
 
+void peer_extend(const struct peer *reader)
+{
+	struct peer *peer = (struct peer *)reader; /* all are ours, and made in here */
+	struct segment_head *head = peer->base;
+	uint64_t backed = atomic_load_explicit(&head->backed, memory_order_acquire);
+	uint64_t reach = atomic_load(&peer->reach);
+
+	if (backed > peer->size || mprotect(head, backed, PROT_READ | PROT_WRITE))
+		mock_error("cannot reach the queues of process %d: %s", (int)peer->pid,
+		           strerror(errno));
+	while (reach < backed &&
+	       !atomic_compare_exchange_weak(&peer->reach, &reach, backed))
+		;
+}
+
 static int map_segment(int fd, struct peer *peer)
 {
 	const struct segment_head *head;
@@ -65,12 +84,12 @@ static int map_segment(int fd, struct peer *peer)
 		return -errno;
 	if ((uint64_t)st.st_size < sizeof(*head) || peer->size < sizeof(*head))
 		return -EPROTO;
-	map = mmap(NULL, peer->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-	           fd, 0);
+	map = mmap(NULL, peer->size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	head = map;
-	if (head->magic == SEGMENT_MAGIC && head->version == SEGMENT_VERSION) {
+	if (mprotect(map, sizeof(*head), PROT_READ | PROT_WRITE) == 0 &&
+	    head->magic == SEGMENT_MAGIC && head->version == SEGMENT_VERSION) {
 		peer->base = map;
 		return 0;
 	}
@@ -132,6 +151,8 @@ int peer_get(uint32_t slot, uint64_t generation, struct peer **peer)
 	found = find(slot, generation);
 	if (!found)
 		err = add(slot, generation, &found);
+	else if (!found->self && !peer_alive(found))
+		err = -ESRCH;
 	if (!err) {
 		found->users++;
 		*peer = found;
@@ -147,10 +168,23 @@ static void destroy(struct peer *peer)
 	free(peer);
 }
 
+/* Without putting off a look that is due earlier. */
+static int look_in(uint64_t ns)
+{
+	uint64_t when = now_ns() + ns;
+
+	if (next_look && next_look <= when)
+		return 0;
+	next_look = when;
+	return timer_arm(&check_timer, when);
+}
+
 static void put_locked(struct peer *peer)
 {
-	if (--peer->users == 0 && !peer->self)
-		destroy(peer);
+	if (--peer->users || peer->self)
+		return;
+	peer->idle = false;
+	look_in(CHECK_INTERVAL);
 }
 
 void peer_put(struct peer *peer)
@@ -182,7 +216,7 @@ static void stop_watching(struct peer *peer)
 int peer_watch(struct peer_watch *watch, struct peer *peer,
                void (*lost)(struct peer_watch *watch))
 {
-	uint64_t soon;
+	int err;
 
 	watch->peer = peer;
 	watch->lost = lost;
@@ -190,10 +224,10 @@ int peer_watch(struct peer_watch *watch, struct peer *peer,
 	if (list_empty(&peer->watches) && !peer->self)
 		start_watching(peer);
 	list_add_tail(&peer->watches, &watch->node);
-	pthread_mutex_unlock(&lock);
 	/* It may have died before the pidfd was there, which then is another's. */
-	soon = now_ns() + (peer_alive(peer) ? CHECK_INTERVAL : 0);
-	return timer_arm(&check_timer, soon);
+	err = look_in(peer_alive(peer) ? CHECK_INTERVAL : 0);
+	pthread_mutex_unlock(&lock);
+	return err;
 }
 
 void peer_unwatch(struct peer_watch *watch)
@@ -227,9 +261,9 @@ static void tell_watchers(struct peer *peer)
 	put_locked(peer);
 }
 
-/* A watched peer that is dead, in this slot or (PROCESSES_ALL) in any. */
 #define ALL_SLOTS UINT32_MAX
 
+/* A watched peer that is dead. */
 static struct peer *find_dead(uint32_t slot)
 {
 	struct list *pos;
@@ -244,15 +278,24 @@ static struct peer *find_dead(uint32_t slot)
 	return NULL;
 }
 
-static bool any_watched(void)
+/* Unmaps who was idle since the last look; whether there is reason for another. */
+static bool drop_idle(void)
 {
-	struct list *pos;
+	struct list *pos, *tmp;
+	bool again = false;
 
-	list_for_each (pos, &peers) {
-		if (!list_empty(&list_entry(pos, struct peer, node)->watches))
-			return true;
+	list_for_each_safe (pos, tmp, &peers) {
+		struct peer *peer = list_entry(pos, struct peer, node);
+		bool idle = !peer->users && !peer->self;
+
+		if (idle && peer->idle) {
+			destroy(peer);
+			continue;
+		}
+		peer->idle = idle;
+		again |= idle || !list_empty(&peer->watches);
 	}
-	return false;
+	return again;
 }
 
 void peers_check(uint32_t slot)
@@ -264,15 +307,30 @@ void peers_check(uint32_t slot)
 		registry_bury(peer->slot, peer->generation);
 		tell_watchers(peer);
 	}
-	if (any_watched())
-		timer_arm(&check_timer, now_ns() + CHECK_INTERVAL);
 	pthread_mutex_unlock(&lock);
 }
 
-static void check_all(struct timer *timer)
+bool peers_look(void)
+{
+	if (!atomic_exchange(&look_due, false))
+		return false;
+	peers_check(ALL_SLOTS);
+	pthread_mutex_lock(&lock);
+	next_look = 0;
+	if (drop_idle())
+		look_in(CHECK_INTERVAL);
+	pthread_mutex_unlock(&lock);
+	return true;
+}
+
+/* The thread that fires a timer may be the program's; what comes of it is the engine's.
+ */
+static void have_a_look(struct timer *timer)
 {
 	(void)timer;
-	peers_check(ALL_SLOTS);
+	atomic_store(&look_due, true);
+	if (!in_engine())
+		bell_ring(segment_head()->bell);
 }
 
 int peers_open(const struct registry_self *me)
@@ -284,11 +342,13 @@ int peers_open(const struct registry_self *me)
 		.self = true,
 		.base = segment_head(),
 		.size = segment_size(),
+		.reach = segment_size(),
 		.pidfd = -1,
 	};
 	list_init(&self.watches);
 	list_add_tail(&peers, &self.node);
-	timer_init(&check_timer, check_all);
+	timer_init(&check_timer, have_a_look);
+	next_look = 0;
 	return 0;
 }
 

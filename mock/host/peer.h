@@ -20,8 +20,10 @@ struct peer {
 	bool self;
 	void *base; /* its segment, mapped here */
 	size_t size;
+	_Atomic uint64_t reach; /* bytes of it that may be touched: see peer_ptr() */
 	/* The rest is peer.c's, under its lock. */
 	unsigned int users;
+	bool idle; /* nobody counted on it at the last look */
 	int pidfd; /* readable when it dies; -1 while nobody watches */
 	struct list watches;
 	struct list node;
@@ -40,8 +42,17 @@ struct peer *peer_self(void);
 /* Whether the process still runs (or is stopped). A few loads, no system call. */
 bool peer_alive(const struct peer *peer);
 
+/* Has all that the peer's segment holds by now within our reach. */
+void peer_extend(const struct peer *peer);
+
+/*
+ * Where an offset of its segment is here. What lies beyond the end of its file cannot be
+ * touched, so that wild pointers, and tools that read all memory, meet no SIGBUS there.
+ */
 static inline void *peer_ptr(const struct peer *peer, seg_off off)
 {
+	if (unlikely(off >= atomic_load_explicit(&peer->reach, memory_order_acquire)))
+		peer_extend(peer);
 	return (char *)peer->base + off;
 }
 

@@ -12,27 +12,20 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned char pool[256];
 static size_t left; /* unused bytes, at the pool's end */
 
-static void before_fork(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-static void after_fork_in_parent(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
-/* Or the child would draw what its parent draws. */
+/*
+ * Or the child would draw what its parent draws. Whatever another thread was at here when
+ * the process forked is wiped with the rest.
+ */
 static void after_fork_in_child(void)
 {
+	pthread_mutex_init(&lock, NULL);
 	explicit_bzero(pool, sizeof(pool));
 	left = 0;
-	pthread_mutex_unlock(&lock);
 }
 
 static void watch_forks(void)
 {
-	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 static void refill(void)

@@ -93,11 +93,11 @@ void table_unlock(void)
 	host_unlock(&map->lock);
 }
 
-/* Whether someone holds the life lock of a PROCESS_LIVE entry. */
 /*
- * The kernel marks the lock's word when its holder dies (FUTEX_OWNER_DIED, futex(2)):
- * while a thread's id is in it unmarked, that thread lives. A look is enough on the data
- * path, where the lock itself would be an atomic operation for each message.
+ * Whether someone holds the life lock of a PROCESS_LIVE entry. The kernel marks the
+ * lock's word when its holder dies (FUTEX_OWNER_DIED, futex(2)): while a thread's id is
+ * in it unmarked, that thread lives. A look is enough on the data path, where the lock
+ * itself would be an atomic operation for each message.
  */
 static bool life_held(struct process_entry *entry)
 {
@@ -387,7 +387,7 @@ static int lock_to_leave(bool exiting)
 	int err;
 
 	if (exiting) {
-		clock_gettime(CLOCK_MONOTONIC, &deadline);
+		clock_gettime(CLOCK_REALTIME, &deadline);
 		deadline.tv_sec++;
 		err = host_lock_until(&map->lock, &deadline);
 	} else {

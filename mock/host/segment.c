@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The owner's side of a segment. The whole range of addresses is mapped at once, far
- * beyond the end of the file; the file grows by fallocate(2), which takes real memory or
- * fails, so that nothing that was handed out can ever fault. No descriptor is kept: the
- * file is opened again by its path to grow.
+ * The owner's side of a segment. The whole range of addresses is taken at once, far
+ * beyond the end of the file; what may be touched grows with the file, and that grows by
+ * fallocate(2), which takes real memory or fails, so that nothing that was handed out can
+ * ever fault. No descriptor is kept: the file is opened again by its path to grow.
  *
  * Blocks up to 32 KiB come from slabs of one size each; larger ones are runs of pages.
  * The books are private memory, so that a peer's late write cannot break them.
@@ -87,30 +87,32 @@ static int extend_file(int fd, uint64_t from, uint64_t to)
 }
 
 /* Has the file reach at least to, if need be exactly; the lock is held. */
-static int back(int fd, uint64_t to)
+static int extend(int fd, uint64_t to)
 {
-	uint64_t step = min_u64(seg.backed, GROW_MOST);
-	uint64_t roomy = min_u64(seg.size, seg.backed + step);
+	uint64_t old = seg.backed;
+	uint64_t roomy = min_u64(seg.size, old + min_u64(old, GROW_MOST));
 	int err = -ENOSPC;
 
 	if (roomy > to)
-		err = extend_file(fd, seg.backed, roomy);
+		err = extend_file(fd, old, roomy);
 	if (!err)
 		to = roomy;
 	else
-		err = extend_file(fd, seg.backed, to);
-	if (!err)
-		seg.backed = to;
-	return err;
+		err = extend_file(fd, old, to);
+	if (err)
+		return err;
+	if (mprotect(seg.base + old, to - old, PROT_READ | PROT_WRITE))
+		return -errno;
+	seg.backed = to;
+	atomic_store(&segment_head()->backed, to);
+	return 0;
 }
 
-static int grow(uint64_t to)
+static int grow_file(uint64_t to)
 {
 	file_name file;
 	int fd, err;
 
-	if (to <= seg.backed)
-		return 0;
 	if (to > seg.size) {
 		mock_error("the queues of this process need more than the %" PRIu64
 		           " MiB of its segment: raise MOCKRDMA_SEGMENT",
@@ -119,7 +121,7 @@ static int grow(uint64_t to)
 	}
 	segment_file(seg.name, file);
 	fd = directory_open(file, O_RDWR);
-	err = fd < 0 ? fd : back(fd, to);
+	err = fd < 0 ? fd : extend(fd, to);
 	if (fd >= 0)
 		close(fd);
 	if (!err)
@@ -131,16 +133,40 @@ static int grow(uint64_t to)
 	return -ENOMEM;
 }
 
+/*
+ * Makes room for so many pages. What is left before the old end becomes a free run, and
+ * the first page behind it is never used: so no block lies across the old end, and peers
+ * that can reach the start of one can reach all of it.
+ */
+static int grow(uint32_t pages)
+{
+	uint64_t old = seg.backed;
+	int err = grow_file(old + (1 + (uint64_t)pages) * PAGE);
+
+	if (err)
+		return err;
+	if (seg.used < old)
+		extents_give(&seg.extents, (uint32_t)(seg.used / PAGE),
+		             (uint32_t)((old - seg.used) / PAGE));
+	seg.used = old + PAGE;
+	return 0;
+}
+
 /* So many pages, zeroed. */
 static int take_pages(uint32_t pages, seg_off *off)
 {
 	uint32_t run = extents_take(&seg.extents, pages);
-	uint64_t at = run ? run * PAGE : seg.used;
-	uint64_t end = at + pages * PAGE;
-	int err = run ? 0 : grow(end);
+	uint64_t size = pages * PAGE;
+	uint64_t at, end;
+	int err;
 
-	if (err)
-		return err;
+	if (!run && seg.used + size > seg.backed) {
+		err = grow(pages);
+		if (err)
+			return err;
+	}
+	at = run ? run * PAGE : seg.used;
+	end = at + size;
 	if (at < seg.dirty)
 		memset(seg.base + at, 0, min_u64(end, seg.dirty) - at);
 	if (!run)
@@ -270,8 +296,7 @@ static int map_range(int fd)
 	void *map;
 
 	for (; size >= 4 * FIRST_BYTES; size = round_up(size / 2, PAGE)) {
-		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-		           fd, 0);
+		map = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 		if (map != MAP_FAILED) {
 			seg.base = map;
 			seg.size = size;
@@ -292,7 +317,10 @@ static int set_up(int fd)
 	err = map_range(fd);
 	if (err)
 		return err;
-	err = extents_open(&seg.extents, (uint32_t)(seg.size / PAGE));
+	if (mprotect(seg.base, FIRST_BYTES, PROT_READ | PROT_WRITE))
+		err = -errno;
+	else
+		err = extents_open(&seg.extents, (uint32_t)(seg.size / PAGE));
 	if (err)
 		munmap(seg.base, seg.size);
 	return err;
@@ -305,6 +333,7 @@ static void write_head(uint64_t bell)
 	head->magic = SEGMENT_MAGIC;
 	head->version = SEGMENT_VERSION;
 	head->size = seg.size;
+	head->backed = seg.backed;
 	head->bell = bell;
 	owner_lock_init(&head->atomic_lock);
 	host_lock_init(&head->inbox.lock);

@@ -43,6 +43,8 @@ struct segment_head {
 	uint32_t magic;
 	uint32_t version;
 	uint64_t size;            /* of the mapping that peers make, bytes */
+	_Atomic uint64_t backed;  /* bytes of it that exist: more as the owner allocates;
+	                           * no block lies across what it once was */
 	uint64_t bell;            /* of the owner's engine (host/bell.h) */
 	_Atomic seg_off mr_table; /* object/mr.h: root of the key table */
 	_Atomic seg_off
