@@ -26,16 +26,18 @@ static void print_usage(const struct command *command)
 	printf("  %s%s%s\n      ", command->name, *command->arguments ? " " : "",
 	       command->arguments);
 	cli_wrap(stdout, command->help, HELP_COLUMN);
+	if (command->options)
+		cli_help(stdout, command->options, 4);
 }
 
 void command_help(const struct command *command)
 {
-	printf("usage: secure_client [OPTION...] HOST[:PORT] %s%s%s\n\n      ",
+	printf("usage: secure_client HOST[:PORT] %s%s%s\n\n      ",
 	       command->name, *command->arguments ? " " : "", command->arguments);
 	cli_wrap(stdout, command->help, HELP_COLUMN);
 	if (command->options) {
 		putchar('\n');
-		cli_help(stdout, command->options);
+		cli_help(stdout, command->options, 0);
 	}
 }
 

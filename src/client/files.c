@@ -72,6 +72,21 @@ static int cancel(struct client *client, struct moving *moving, int error)
 	return fault((enum fault) - error, "%s", text);
 }
 
+int moving_broke(int error, const char *target)
+{
+	char text[FAULT_TEXT];
+	const char *todo = "";
+
+	/* The others are the server's own sentence about the file. */
+	if (-error < FAULT_REFUSED && error != -FAULT_CANCELLED)
+		return error;
+	if (error == -FAULT_VANISHED || error == -FAULT_NETWORK)
+		todo = ": repeat it when the server is there again";
+	snprintf(text, sizeof(text), "%s", fault_text());
+	return fault((enum fault) - error, "'%.120s' was not stored: %.200s%s", target,
+	             text, todo);
+}
+
 int moving_wait(struct client *client, struct moving *moving)
 {
 	int error = client_wait(client, &moving->finished);

@@ -28,6 +28,9 @@ struct moving *moving_new(void);
 /* The caller has no more use for it; it lives as long as its transfer does. */
 void moving_release(struct moving *moving);
 
+/* A fault of the session, in a sentence that says what it means for the file. */
+int moving_broke(int error, const char *target);
+
 /* To its end; when that is because we give up, the server is told. 0 or its fault. */
 int moving_wait(struct client *client, struct moving *moving);
 

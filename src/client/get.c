@@ -108,8 +108,7 @@ static int call_off(struct client *client, uint32_t id, int error)
 	char text[FAULT_TEXT];
 
 	snprintf(text, sizeof(text), "%s", fault_text());
-	channel_send_fail(&client->channel, id, -FAULT_CANCELLED,
-	                  "the client cannot store the file");
+	channel_send_fail(&client->channel, id, error, text);
 	return fault((enum fault) - error, "%s", text);
 }
 
@@ -142,11 +141,13 @@ static int move(struct call *call, struct moving *moving)
 		error = ask(call, &offer);
 	if (!error)
 		error = open_target(call, &target);
-	if (!error)
-		error = receive(call, moving, &target, &offer);
-	if (!error)
-		moving_report(call, moving, "got", call->words[0], target.path);
-	return error;
+	if (error)
+		return error;
+	error = receive(call, moving, &target, &offer);
+	if (error)
+		return moving_broke(error, target.path);
+	moving_report(call, moving, "got", call->words[0], target.path);
+	return 0;
 }
 
 static int run(struct call *call)
@@ -170,7 +171,7 @@ static const struct option_spec options[] = {
 
 const struct command get_command = {
 	.name = "get",
-	.arguments = "[--force] EXPORT/NAME [FILE]",
+	.arguments = "[OPTION...] EXPORT/NAME [FILE]",
 	.help = "fetch a file from the server into FILE (default: its own name, here; a "
 	        "directory: its own name there), which appears only when it is whole and "
 	        "its SHA-256 is verified",

@@ -2,7 +2,6 @@
 /* secure_client: one command, or a shell, against a secure_server. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "client/command.h"
 #include "program/logger.h"
@@ -10,12 +9,14 @@
 static int print_help(void)
 {
 	puts("usage: secure_client [OPTION...] HOST[:PORT] COMMAND [ARGUMENT...]\n\n"
-	     "Messages, one-sided memory access and files over RDMA, with a server whose "
-	     "identity\nis verified and that verifies ours. The port is 4433 unless "
-	     "given.\n\nCommands:");
+	     "Messages, one-sided memory access and files over RDMA, with a server "
+	     "whose\n"
+	     "identity is verified and that verifies ours. The port is 4433 unless "
+	     "given.\n\n"
+	     "Commands:");
 	command_help_all();
 	puts("\nOptions:");
-	cli_help(stdout, client_specs);
+	cli_help(stdout, client_specs, 0);
 	puts("\nWithout an RDMA device: mockrdma run -- secure_client ...\n\n"
 	     "Exit status: 0 done, 1 failed, 2 the command line is wrong.");
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -57,10 +58,6 @@ static int run_command(struct client *client, const struct command *command,
 	if (!error)
 		error = command->run(call);
 	status = report_end(&report, client, error);
-	/* Standard input or a disk may hold up a thread that nobody waits for any more.
-	 */
-	if (client_was_interrupted())
-		_exit(status);
 	if (client_close(client) && status == EXIT_SUCCESS) {
 		fprintf(stderr, "secure_client: %s\n", fault_text());
 		status = EXIT_FAILURE;

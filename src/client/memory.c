@@ -114,7 +114,7 @@ static int run_write(struct call *call)
 static const struct option_spec write_options[] = {
 	{ "offset", 'o', "N", "where in the scratch region (default: 0)", option_size,
 	  OPTION_AT(struct command_options, offset), 0, MOST },
-	{ "text", 't', "TEXT", "what to write", option_text,
+	{ "text", 0, "TEXT", "what to write", option_text,
 	  OPTION_AT(struct command_options, text) },
 	{ "file", 'f', "FILE", "write what FILE holds", option_text,
 	  OPTION_AT(struct command_options, file) },

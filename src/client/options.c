@@ -32,7 +32,7 @@ const struct option_spec client_specs[] = {
 	{ "timeout", 't', "TIME",
 	  "give up when the server has not answered for so long (default: 30s)",
 	  option_duration, AT(timeout_ms), 1, 3600000 },
-	{ "log-level", 0, "LEVEL", "error, warn, info or debug (default: warn)",
+	{ "log-level", 0, "LEVEL", "error, warn, info or debug (default: error)",
 	  option_log_level, AT(log_level) },
 	{ "json", 0, NULL, "print results as JSON, one object for each command",
 	  option_flag, AT(json) },
@@ -46,7 +46,7 @@ void client_options_default(struct client_options *options)
 {
 	*options = (struct client_options){
 		.timeout_ms = DEFAULT_TIMEOUT,
-		.log_level = SRDMA_LOG_WARN,
+		.log_level = SRDMA_LOG_ERROR,
 	};
 }
 

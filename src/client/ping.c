@@ -117,7 +117,7 @@ static const struct option_spec options[] = {
 
 const struct command ping_command = {
 	.name = "ping",
-	.arguments = "[-c N] [-i TIME] [-s SIZE]",
+	.arguments = "[OPTION...]",
 	.help = "send messages one after the other, have them sent back, and print how "
 	        "long "
 	        "that takes",

@@ -114,9 +114,10 @@ static int move(struct call *call, struct moving *moving)
 	error = start(call, moving, target);
 	if (!error)
 		error = moving_wait(call->client, moving);
-	if (!error)
-		moving_report(call, moving, "put", call->words[0], target);
-	return error;
+	if (error)
+		return moving_broke(error, target);
+	moving_report(call, moving, "put", call->words[0], target);
+	return 0;
 }
 
 static int run(struct call *call)

@@ -91,11 +91,22 @@ static void print_json(struct report *report, const struct client *client, int e
 	json_free(&json);
 }
 
+/* The library does not know how our options are called. */
+static const char *hint(int error)
+{
+	switch (-error) {
+	case FAULT_CERTIFICATE: return " (options --cert, --key, --ca)";
+	case FAULT_WRONG_NAME: return " (option --server-name)";
+	case FAULT_TIMEOUT: return " (option --timeout)";
+	default: return "";
+	}
+}
+
 int report_end(struct report *report, const struct client *client, int error)
 {
-	char text[FAULT_TEXT];
+	char text[FAULT_TEXT + 64];
 
-	snprintf(text, sizeof(text), "%s", error ? fault_text() : "");
+	snprintf(text, sizeof(text), "%s%s", error ? fault_text() : "", hint(error));
 	if (error)
 		fprintf(stderr, "secure_client: %s\n", text);
 	if (report->as_json)

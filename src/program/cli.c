@@ -174,18 +174,21 @@ void cli_wrap(FILE *out, const char *text, int column)
 	fputc('\n', out);
 }
 
-void cli_help(FILE *out, const struct option_spec *specs)
+void cli_help(FILE *out, const struct option_spec *specs, int indent)
 {
-	for (; specs->name; specs++) {
-		int used =
-		        fprintf(out, specs->letter ? "  -%c, " : "      ", specs->letter);
+	int column = HELP_COLUMN + indent;
 
+	for (; specs->name; specs++) {
+		int used = fprintf(out, "%*s", indent, "");
+
+		used += specs->letter ? fprintf(out, "  -%c, ", specs->letter)
+		                      : fprintf(out, "      ");
 		used += fprintf(out, "--%s%s%s", specs->name, specs->argument ? " " : "",
 		                specs->argument ? specs->argument : "");
-		if (used + 2 > HELP_COLUMN)
-			fprintf(out, "\n%*s", HELP_COLUMN, "");
+		if (used + 2 > column)
+			fprintf(out, "\n%*s", column, "");
 		else
-			fprintf(out, "%*s", HELP_COLUMN - used, "");
-		cli_wrap(out, specs->help, HELP_COLUMN);
+			fprintf(out, "%*s", column - used, "");
+		cli_wrap(out, specs->help, column);
 	}
 }

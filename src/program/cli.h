@@ -62,7 +62,8 @@ int cli_set(const struct option_spec *specs, void *target, const char *name,
 /* Frees what option_text() put into the target. */
 void cli_clear(const struct option_spec *specs, void *target);
 
-void cli_help(FILE *out, const struct option_spec *specs);
+/* Lines of help, `indent` columns further to the right. */
+void cli_help(FILE *out, const struct option_spec *specs, int indent);
 
 /* `text`, broken at spaces, from column `column` (where the line is now) on. */
 void cli_wrap(FILE *out, const char *text, int column);

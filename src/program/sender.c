@@ -6,8 +6,10 @@
  *      taken <= told <= posted <= filled <= taken + slots
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@ struct sender {
 	struct transfer base;
 	struct job job;
 	int fd;
+	int stop; /* an eventfd: who waits for a pipe shall not any more */
 	char *shown;
 	struct stat before;
 	struct sha256 *sha;
@@ -59,8 +62,8 @@ static void destroy(struct sender *sender)
 	region_detach(&sender->region);
 	region_close(&sender->region);
 	sha256_free(sender->sha);
-	if (sender->fd >= 0)
-		close(sender->fd);
+	close(sender->fd);
+	close(sender->stop);
 	free(sender->shown);
 	free(sender);
 }
@@ -68,6 +71,8 @@ static void destroy(struct sender *sender)
 /* Frees a finished sender when neither the pool nor the device has its memory. */
 static bool settle(struct sender *sender)
 {
+	if (sender->base.finished && sender->reading)
+		eventfd_write(sender->stop, 1);
 	if (!sender->base.finished || sender->reading || sender->flying)
 		return false;
 	destroy(sender);
@@ -90,18 +95,36 @@ static void give_up(struct sender *sender, int code, const char *text)
  * Reading, in the pool
  */
 
-static int read_fully(struct sender *sender, char *to, size_t size, size_t *got)
+/*
+ * Waits until a pipe has something. False: the transfer is over, or nothing is there now
+ * and what was read (`some`) can go first.
+ */
+static bool has_input(struct sender *sender, bool some)
 {
+	struct pollfd fds[2] = { { .fd = sender->fd, .events = POLLIN },
+		                 { .fd = sender->stop, .events = POLLIN } };
+
+	while (poll(fds, 2, some ? 0 : -1) < 0 && errno == EINTR)
+		;
+	return fds[0].revents && !fds[1].revents;
+}
+
+static int read_slot(struct sender *sender, char *to, size_t size, size_t *got)
+{
+	bool pipe = sender->base.size == APP_SIZE_UNKNOWN;
+
 	*got = 0;
-	while (*got < size) {
+	while (*got < size && (!pipe || has_input(sender, *got > 0))) {
 		ssize_t n = read(sender->fd, to + *got, size - *got);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return fault_errno(errno, "cannot read '%s'", sender->shown);
-		if (n == 0)
+		if (n == 0) {
+			sender->job_eof = true;
 			break;
+		}
 		*got += (size_t)n;
 	}
 	return 0;
@@ -130,7 +153,8 @@ static int check_unchanged(const struct sender *sender)
 	return 0;
 }
 
-static int read_chunk(struct sender *sender)
+/* *full: there may be more at once. */
+static int read_chunk(struct sender *sender, bool *full)
 {
 	uint64_t index = sender->filled + sender->batch;
 	size_t want = sender->region.slot_size, got;
@@ -139,14 +163,15 @@ static int read_chunk(struct sender *sender)
 
 	if (sender->base.size - sender->offset < want)
 		want = (size_t)(sender->base.size - sender->offset);
-	error = read_fully(sender, to, want, &got);
+	error = read_slot(sender, to, want, &got);
 	if (!error)
 		error = sha256_update(sender->sha, to, got);
 	if (error)
 		return error;
 	sender->offset += got;
-	sender->job_eof =
-	        got < sender->region.slot_size || sender->offset == sender->base.size;
+	*full = got == want;
+	if (sender->offset == sender->base.size)
+		sender->job_eof = true;
 	if (got > 0) {
 		sender->slots[index % sender->region.slots].length = (uint32_t)got;
 		sender->batch++;
@@ -158,12 +183,13 @@ static int run_read(struct job *job)
 {
 	struct sender *sender = container_of(job, struct sender, job);
 	unsigned most = sender->batch;
+	bool full = true;
 	int error = 0;
 
 	sender->batch = 0;
 	sender->job_eof = most == 0;
-	while (!error && !sender->job_eof && sender->batch < most)
-		error = read_chunk(sender);
+	while (!error && full && !sender->job_eof && sender->batch < most)
+		error = read_chunk(sender, &full);
 	if (!error && sender->job_eof)
 		error = check_unchanged(sender);
 	if (!error && sender->job_eof)
@@ -399,26 +425,33 @@ static const struct transfer_ops ops = {
 	.closed = on_closed,
 };
 
+static int prepare(struct sender *sender, int fd, const char *shown)
+{
+	sender->fd = fd;
+	sender->stop = eventfd(0, EFD_CLOEXEC);
+	sender->shown = strdup(shown);
+	sender->sha = sha256_new();
+	if (sender->stop >= 0 && sender->shown && sender->sha &&
+	    fstat(fd, &sender->before) == 0)
+		return 0;
+	if (sender->stop >= 0)
+		close(sender->stop);
+	free(sender->shown);
+	sha256_free(sender->sha);
+	return -FAULT_MEMORY;
+}
+
 int sender_start(struct channel *channel, uint32_t id, int fd, uint64_t size,
                  const char *shown, const struct transfer_events *events, void *user,
                  struct transfer **out)
 {
 	struct sender *sender = calloc(1, sizeof(*sender));
 
-	if (sender) {
-		sender->shown = strdup(shown);
-		sender->sha = sha256_new();
-	}
-	if (!sender || !sender->shown || !sender->sha || fstat(fd, &sender->before) < 0) {
-		if (sender) {
-			free(sender->shown);
-			sha256_free(sender->sha);
-		}
+	if (!sender || prepare(sender, fd, shown)) {
 		free(sender);
 		close(fd);
 		return fault(FAULT_MEMORY, "out of memory for a transfer");
 	}
-	sender->fd = fd;
 	sender->job.run = run_read;
 	sender->job.done = read_done;
 	transfer_init(&sender->base, channel, id, size, &ops, events, user);

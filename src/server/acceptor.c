@@ -88,7 +88,9 @@ static int listen_there(struct acceptor *acceptor)
 	int error = srdma_listener_new(server->context, server->settings.host,
 	                               server->settings.port, &acceptor->listener);
 
-	return error ? fault_srdma(error) : 0;
+	if (!error)
+		return 0;
+	return fault(FAULT_SYSTEM, "%.300s (option --listen)", srdma_detail());
 }
 
 static int watch(struct acceptor *acceptor)

@@ -102,11 +102,14 @@ static int start_transfer(struct request *request, bool put)
 		request->file = NULL;
 		request->fd = -1;
 	}
-	if (error)
+	if (error) {
 		free(note);
-	else
-		peer_hold(request->peer);
-	return error;
+		return error;
+	}
+	peer_hold(request->peer);
+	peer_log(request->peer, SRDMA_LOG_DEBUG, "%s '%s' begins",
+	         put ? "receiving" : "sending", note->path);
+	return 0;
 }
 
 static void end_request(struct request *request)

@@ -340,7 +340,7 @@ static void log_refused(struct loop *loop, struct srdma_session *session,
 
 	json_string(&fields, "address", srdma_session_address(session));
 	about.fields = &fields;
-	log_about(&about, "%s: no session: %s", srdma_session_address(session), reason);
+	log_about(&about, "no session: %s", reason);
 	json_free(&fields);
 	atomic_fetch_add(&loop->server->totals.refused, 1);
 }

@@ -242,9 +242,9 @@ void settings_help(void)
 {
 	puts("usage: secure_server --cert FILE --key FILE --ca FILE [OPTION...]\n\n"
 	     "Serves files and memory to clients that prove who they are, over RDMA.\n");
-	cli_help(stdout, server_options);
+	cli_help(stdout, server_options, 0);
 	puts("\nSIGTERM and SIGINT: no new clients, transfers under way end, then the "
-	     "server does.\nA second one ends it at once.\n\n"
+	     "server.\nA second one ends it at once.\n\n"
 	     "Without an RDMA device: mockrdma run -- secure_server ...\n\n"
 	     "Exit status: 0 stopped as told, 1 failed, 2 the settings are wrong.");
 }

@@ -1,0 +1,56 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# For test scripts about secure_server and secure_client, in place of lib.sh: certificates,
+# a server on the mock, clients.
+
+. "$(dirname "$0")/../lib.sh"
+need openssl
+
+CERTS=$TEST_TMP/certs
+SHARE=$TEST_TMP/share
+mkdir -p "$SHARE"
+"$TOP/scripts/make-certs.sh" -x -s localhost -s 127.0.0.1 "$CERTS"
+"$TOP/scripts/make-certs.sh" -c client "$TEST_TMP/foreign"
+
+# start_server [OPTION...]: as `server`, at a free port, in $PORT, sharing $SHARE as data.
+start_server() {
+	: >"$(log_of server)" # of one before
+	spawn server mock secure_server --listen 127.0.0.1:0 --cert "$CERTS/server.pem" \
+		--key "$CERTS/server.key" --ca "$CERTS/ca.pem" --export "data=$SHARE" "$@"
+	wait_for server 'listening on .*:[0-9]+'
+	PORT=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$(log_of server)")
+}
+
+# stop_server: it ends cleanly, and has nothing left.
+stop_server() {
+	stop server TERM 30
+	assert_eq 0 "$STATUS" "exit status of the server"
+	assert_grep 'stopped: ' "$(log_of server)"
+}
+
+# client_as NAME ARG...: with the certificate of that name; at 127.0.0.1 and $PORT.
+client_as() {
+	_as=$1
+	shift
+	mock secure_client --cert "$CERTS/$_as.pem" --key "$CERTS/$_as.key" --ca "$CERTS/ca.pem" \
+		"127.0.0.1:$PORT" "$@"
+}
+
+client() {
+	client_as client "$@"
+}
+
+# refused STATUS REGEX COMMAND...: it fails with one sentence on standard error that matches.
+refused() {
+	_status=$1 _regex=$2
+	shift 2
+	expect "$_status" "$@"
+	assert_grep "$_regex" "$ERR"
+	assert_eq 1 "$(grep -c '^secure_client: ' "$ERR")" "sentences about what went wrong"
+}
+
+# json KEY FILE: the value of a scalar member, wherever it is in the object.
+json() {
+	sed -nE "s/.*\"$1\":\"?([^\",}]*)[\",}].*/\1/p" "$2"
+}
