@@ -297,10 +297,14 @@ static int run(struct srdma_worker *worker, int timeout_ms)
 		handled += step(worker);
 	}
 	if (worker->watched) {
+		unsigned more;
+
 		error = arm(worker);
 		if (error)
 			return error;
-		handled += step(worker);
+		more = step(worker);
+		worker->again |= more > 0; /* and there may be more than a step takes */
+		handled += more;
 	}
 	return (int)handled;
 }
@@ -318,7 +322,7 @@ int srdma_worker_run(struct srdma_worker *worker, int timeout_ms)
 	set_alarm(worker);
 	worker->running = false;
 	/* Someone else polls the descriptor: what is left must show there. */
-	if (worker->again || (worker->watched && result > 0))
+	if (worker->again || !list_empty(&worker->attention))
 		srdma_worker_wake(worker);
 	return result;
 }
