@@ -16,22 +16,31 @@ MOCK_API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr
 }
 
 /* The attributes that this device understands; anything else asked for is refused. */
-struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
-                                  struct ibv_qp_init_attr_ex *attr)
+int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr)
 {
 	const uint64_t operations =
 	        IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
 	        IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM |
 	        IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
 	        IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
-	struct ibv_qp_init_attr plain;
-	struct ibv_qp *qp;
 
 	if ((attr->comp_mask &
 	     ~(IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)) ||
 	    ((attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) &&
 	     (attr->send_ops_flags & ~operations)))
-		return null_result(-EOPNOTSUPP);
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
+                                  struct ibv_qp_init_attr_ex *attr)
+{
+	struct ibv_qp_init_attr plain;
+	struct ibv_qp *qp;
+	int err = qp_attr_ex_check(attr);
+
+	if (err)
+		return null_result(err);
 	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || attr->pd->context != context)
 		return null_result(-EINVAL);
 	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */

@@ -11,6 +11,9 @@
  * say EOPNOTSUPP. */
 void tables_fill(struct context *context);
 void wr_table_fill(struct qp *qp);
+int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr);
+/* As ibv_open_device(3); 0 or -errno. */
+int open_context(struct context **context);
 
 int table_query_port(struct ibv_context *context, uint8_t port,
                      struct ibv_port_attr *attr, size_t size);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rdma_create_qp(3), rdma_init_qp_attr(3), rdma_create_srq(3), rdma_create_ep(3),
+ * rdma_get_request(3). */
+#include <rdma/rdma_cma.h>
+#include <rdma/rdma_verbs.h>
+#include <string.h>
+#include "api/api.h"
+#include "api/tables.h"
+#include "base/util.h"
+#include "cm/call.h"
+#include "cm/qp.h"
+#include "object/srq.h"
+
+MOCK_API int rdma_create_qp(struct rdma_cm_id *id, struct ibv_pd *pd,
+                            struct ibv_qp_init_attr *attr)
+{
+	return errno_result(attr ? id_create_qp(to_cm_id(id), pd, attr) : -EINVAL);
+}
+
+MOCK_API int rdma_create_qp_ex(struct rdma_cm_id *id, struct ibv_qp_init_attr_ex *attr)
+{
+	struct ibv_qp_init_attr plain;
+	int err = qp_attr_ex_check(attr);
+
+	if (err)
+		return errno_result(err);
+	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */
+	err = id_create_qp(to_cm_id(id),
+	                   attr->comp_mask & IBV_QP_INIT_ATTR_PD ? attr->pd : NULL,
+	                   &plain);
+	if (err)
+		return errno_result(err);
+	memcpy(attr, &plain, sizeof(plain));
+	if (attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)
+		wr_table_fill(to_qp(id->qp));
+	return 0;
+}
+
+MOCK_API void rdma_destroy_qp(struct rdma_cm_id *id)
+{
+	id_destroy_qp(to_cm_id(id));
+}
+
+MOCK_API int rdma_init_qp_attr(struct rdma_cm_id *id, struct ibv_qp_attr *attr, int *mask)
+{
+	return errno_result(id_qp_attr(to_cm_id(id), attr, mask));
+}
+
+MOCK_API int rdma_create_srq(struct rdma_cm_id *id, struct ibv_pd *pd,
+                             struct ibv_srq_init_attr *attr)
+{
+	return errno_result(id_create_srq(to_cm_id(id), pd, attr));
+}
+
+MOCK_API int rdma_create_srq_ex(struct rdma_cm_id *id, struct ibv_srq_init_attr_ex *attr)
+{
+	struct ibv_srq_init_attr plain = { attr->srq_context, attr->attr };
+	int err;
+
+	if ((attr->comp_mask & ~(IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD)) ||
+	    ((attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE) &&
+	     attr->srq_type != IBV_SRQT_BASIC))
+		return errno_result(-EOPNOTSUPP);
+	err = id_create_srq(to_cm_id(id),
+	                    attr->comp_mask & IBV_SRQ_INIT_ATTR_PD ? attr->pd : NULL,
+	                    &plain);
+	if (!err)
+		attr->attr = plain.attr;
+	return errno_result(err);
+}
+
+MOCK_API void rdma_destroy_srq(struct rdma_cm_id *id)
+{
+	id_destroy_srq(to_cm_id(id));
+}
+
+MOCK_API int rdma_create_ep(struct rdma_cm_id **id, struct rdma_addrinfo *res,
+                            struct ibv_pd *pd, struct ibv_qp_init_attr *qp_init_attr)
+{
+	struct cm_id *made;
+	int err = ep_create(res, pd, qp_init_attr, &made);
+
+	if (!err)
+		*id = &made->rdma;
+	return errno_result(err);
+}
+
+MOCK_API void rdma_destroy_ep(struct rdma_cm_id *id)
+{
+	ep_destroy(to_cm_id(id));
+}
+
+MOCK_API int rdma_get_request(struct rdma_cm_id *listen, struct rdma_cm_id **id)
+{
+	struct cm_id *made;
+	int err = ep_get_request(to_cm_id(listen), &made);
+
+	if (!err)
+		*id = &made->rdma;
+	return errno_result(err);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cm/call.h"
+
+#include <errno.h>
+#include <string.h>
+#include "cm/addr.h"
+#include "cm/qp.h"
+#include "object/device.h"
+#include "object/gid.h"
+#include "object/qp.h"
+
+enum { RETRY_DEFAULT = 7 };
+
+int call_complete(struct cm_id *id)
+{
+	const struct rdma_cm_event *event;
+	struct cm_event *got;
+	int err;
+
+	if (!id->sync)
+		return 0;
+	if (id->rdma.event)
+		event_ack(to_cm_event(id->rdma.event));
+	id->rdma.event = NULL;
+	err = event_deliver(to_cm_channel(id->rdma.channel), &got);
+	if (err)
+		return err;
+	id->rdma.event = &got->rdma;
+	event = &got->rdma;
+	if (event->event == RDMA_CM_EVENT_REJECTED)
+		return -ECONNREFUSED;
+	return event->status < 0 ? event->status : -event->status;
+}
+
+/* What a limit means: the device's most, if the program asks for that. */
+static int limit(uint8_t asked, uint8_t *limit)
+{
+	_Static_assert(RDMA_MAX_RESP_RES == RDMA_MAX_INIT_DEPTH, "one value for both");
+
+	if (asked != RDMA_MAX_RESP_RES && asked > DEVICE_MAX_RD_ATOMIC)
+		return -EINVAL;
+	*limit = asked == RDMA_MAX_RESP_RES ? DEVICE_MAX_RD_ATOMIC : asked;
+	return 0;
+}
+
+static int copy_private(struct conn_param *to, const void *data, uint8_t length,
+                        uint8_t most)
+{
+	if (length > most || (length && !data))
+		return -EINVAL;
+	if (length)
+		memcpy(to->private_data, data, length);
+	return 0;
+}
+
+/* The parameters, with what a queue pair on the id says for itself; NULL: defaults. */
+static int copy_param(const struct cm_id *id, const struct rdma_conn_param *from,
+                      uint8_t private_most, struct conn_param *to)
+{
+	const struct ibv_qp *qp = id->rdma.qp;
+	int err = 0;
+
+	*to = (struct conn_param){ 0 };
+	if (!from && !qp)
+		return -EINVAL;
+	if (from) {
+		to->rdma = *from;
+		err = copy_private(to, from->private_data, from->private_data_len,
+		                   private_most);
+	} else {
+		to->rdma.retry_count = to->rdma.rnr_retry_count = RETRY_DEFAULT;
+		to->rdma.responder_resources = RDMA_MAX_RESP_RES;
+		to->rdma.initiator_depth = RDMA_MAX_INIT_DEPTH;
+	}
+	to->rdma.private_data = NULL;
+	if (qp) {
+		to->rdma.qp_num = qp->qp_num;
+		to->rdma.srq = qp->srq != NULL;
+	}
+	return err;
+}
+
+int call_connect(struct cm_id *id, const struct rdma_conn_param *param)
+{
+	struct conn_param full;
+	int err = copy_param(id, param, PRIVATE_REQ, &full);
+
+	if (!err)
+		err = limit(full.rdma.responder_resources,
+		            &full.rdma.responder_resources);
+	if (!err)
+		err = limit(full.rdma.initiator_depth, &full.rdma.initiator_depth);
+	if (err)
+		return err;
+	gid_refresh_old();
+	err = id_lock(id);
+	if (err)
+		return err;
+	err = conn_connect(id, &full);
+	pthread_mutex_unlock(&cm_lock);
+	return err ? err : call_complete(id);
+}
+
+static uint8_t lesser(uint8_t a, uint8_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As much as both the requester asks for and the device has, unless the program says how
+ * much. */
+static int accept_limits(const struct cm_id *id, struct conn_param *full)
+{
+	bool all = full->rdma.responder_resources == RDMA_MAX_RESP_RES;
+	bool deep = full->rdma.initiator_depth == RDMA_MAX_INIT_DEPTH;
+	int err = limit(full->rdma.responder_resources, &full->rdma.responder_resources);
+
+	if (!err)
+		err = limit(full->rdma.initiator_depth, &full->rdma.initiator_depth);
+	if (all)
+		full->rdma.responder_resources =
+		        lesser(full->rdma.responder_resources, id->responder_resources);
+	if (deep)
+		full->rdma.initiator_depth =
+		        lesser(full->rdma.initiator_depth, id->initiator_depth);
+	return err;
+}
+
+static int accept_connection(struct cm_id *id, const struct conn_param *full)
+{
+	int err = id_lock(id);
+
+	if (err)
+		return err;
+	err = conn_accept(id, full);
+	pthread_mutex_unlock(&cm_lock);
+	return err;
+}
+
+/* The queue pair receives before the peer can know that it may send. */
+int call_accept(struct cm_id *id, const struct rdma_conn_param *param)
+{
+	struct conn_param full;
+	int err = copy_param(id, param, PRIVATE_REP, &full);
+
+	if (!err)
+		err = accept_limits(id, &full);
+	if (err)
+		return err;
+	gid_refresh_old();
+	if (id->rdma.qp)
+		err = id_qp_ready(id, full.rdma.responder_resources,
+		                  full.rdma.initiator_depth);
+	if (!err)
+		err = accept_connection(id, &full);
+	if (err) {
+		id_qp_fail(id);
+		return err;
+	}
+	return call_complete(id);
+}
+
+int call_reject(struct cm_id *id, const void *data, uint8_t length)
+{
+	struct conn_param copy = { 0 };
+	int err = copy_private(&copy, data, length, PRIVATE_REJ);
+
+	if (!err)
+		err = id_lock(id);
+	if (err)
+		return err;
+	err = conn_reject(id, copy.private_data, length);
+	pthread_mutex_unlock(&cm_lock);
+	return err;
+}
+
+int call_establish(struct cm_id *id)
+{
+	int err;
+
+	if (id->rdma.qp)
+		return -EINVAL; /* it went with the event */
+	err = id_lock(id);
+	if (err)
+		return err;
+	err = conn_establish(id);
+	pthread_mutex_unlock(&cm_lock);
+	return err;
+}
+
+int call_disconnect(struct cm_id *id)
+{
+	bool told;
+	int err = id_lock(id);
+
+	if (err)
+		return err;
+	err = id->conn.state == CONN_NONE ? -EINVAL : 0;
+	pthread_mutex_unlock(&cm_lock);
+	if (!err)
+		err = id_qp_fail(id);
+	if (err)
+		return err;
+	pthread_mutex_lock(&cm_lock);
+	err = conn_disconnect(id, &told);
+	pthread_mutex_unlock(&cm_lock);
+	return err || told ? err : call_complete(id);
+}
+
+int call_notify(struct cm_id *id, enum ibv_event_type event)
+{
+	int err;
+
+	if (event != IBV_EVENT_COMM_EST)
+		return -EINVAL;
+	err = id_lock(id);
+	if (err)
+		return err;
+	err = conn_data_came(id);
+	pthread_mutex_unlock(&cm_lock);
+	return err;
+}

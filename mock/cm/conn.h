@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One connection's state machine (IBA 12.9): what is sent, what is waited for, and which
+ * events its id gets. All under cm_lock.
+ */
+#ifndef MOCK_CM_CONN_H
+#define MOCK_CM_CONN_H
+
+#include <rdma/rdma_cma.h>
+#include "base/list.h"
+#include "cm/message.h"
+#include "host/engine.h"
+#include "host/peer.h"
+
+struct cm_id;
+
+enum conn_state {
+	CONN_NONE, /* nothing was sent or received yet */
+	CONN_REQ_SENT,
+	CONN_REQ_RCVD,
+	CONN_REP_SENT,
+	CONN_REP_RCVD,
+	CONN_ESTABLISHED,
+	CONN_DREQ_SENT,
+	CONN_DREQ_RCVD,
+	CONN_TIMEWAIT,
+	CONN_CLOSED, /* refused, given up, or over */
+	CONN_STATES,
+};
+
+struct conn {
+	enum conn_state state;
+	uint32_t local_id, remote_id;
+	struct list local_node, remote_node; /* in the tables of conn.c */
+	struct peer *peer;
+	struct peer_watch watch;
+	bool watched;
+	/* What waits for an answer, and is sent again when none comes. */
+	struct message sent;
+	struct timer timer;
+	uint64_t deadline; /* 0: nothing is waited for */
+	uint64_t retries;  /* left */
+	bool busy;         /* the peer took it not: that was no try */
+	/* What both have agreed on, as a queue pair needs it. */
+	uint32_t local_qpn, remote_qpn;
+	uint32_t rq_psn, sq_psn;
+	uint8_t responder_resources, initiator_depth;
+	uint8_t retry_count, rnr_retry_count;
+	uint8_t ack_timeout;
+	uint8_t path_mtu; /* enum ibv_mtu */
+};
+
+/* struct rdma_conn_param, whole, in memory of our own. */
+struct conn_param {
+	struct rdma_conn_param rdma;
+	uint8_t private_data[PRIVATE_MAX];
+};
+
+void conn_init(struct conn *conn);
+
+/* The consumer's calls. -EINVAL in a state that does not permit them. */
+int conn_connect(struct cm_id *id, const struct conn_param *param);
+int conn_accept(struct cm_id *id, const struct conn_param *param);
+int conn_reject(struct cm_id *id, const uint8_t *data, uint8_t length);
+int conn_establish(struct cm_id *id);
+/* *told: the event DISCONNECTED was raised before. */
+int conn_disconnect(struct cm_id *id, bool *told);
+/* Receive without an RTU: the peer's data has come. -EISCONN when that is known. */
+int conn_data_came(struct cm_id *id);
+
+/* The id goes: tells the peer, once, and takes part in nothing any more. */
+void conn_abandon(struct cm_id *id);
+/* Then without cm_lock: nothing of it runs any more. */
+void conn_release(struct conn *conn);
+
+/* receive.c: from the inbox. */
+void messages_receive(struct peer *from, const void *body, uint32_t length);
+/* listen.c: a REQ that is not a repetition. */
+void listen_request(struct peer *from, const struct message *message);
+int listen_start(struct cm_id *id, int backlog);
+
+/* Between those files. */
+struct conn *conn_find(uint32_t local_id);
+struct conn *conn_find_remote(uint32_t slot, uint64_t generation, uint32_t remote_id);
+/* Known to the tables from here on; the peer's death will be noticed. -ENOMEM. */
+int conn_open(struct conn *conn, struct peer *peer, uint32_t remote_id);
+/* Sends what conn->sent holds now and goes on doing so until there is an answer. */
+void conn_send_until_answer(struct conn *conn, enum conn_state state);
+void conn_answered(struct conn *conn);
+void conn_send(struct conn *conn, enum message_kind kind);
+void conn_close(struct conn *conn);
+void conn_disconnected(struct conn *conn);
+void conn_enter_timewait(struct conn *conn);
+void conn_rejected(struct conn *conn, const struct message *message);
+/* To whoever sent a message that belongs to no connection. */
+void reject_message(struct peer *to, const struct message *about,
+                    enum reject_reason reason);
+struct cm_id *conn_id(struct conn *conn);
+
+void conns_forget(void);
+
+#endif

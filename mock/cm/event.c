@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cm/event.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "cm/id.h"
+#include "host/bell.h"
+
+static pthread_cond_t acked = PTHREAD_COND_INITIALIZER;
+
+int channel_open(struct cm_channel **channel)
+{
+	struct cm_channel *made = calloc(1, sizeof(*made));
+	int err;
+
+	if (!made)
+		return -ENOMEM;
+	err = bell_create(&made->rdma.fd, &made->bell);
+	if (err) {
+		free(made);
+		return err;
+	}
+	list_init(&made->events);
+	*channel = made;
+	return 0;
+}
+
+void channel_close(struct cm_channel *channel)
+{
+	close(channel->rdma.fd);
+	free(channel);
+}
+
+struct cm_event *event_new(struct cm_id *id, enum rdma_cm_event_type type, int status)
+{
+	struct cm_event *event;
+
+	if (id->stage == ID_DESTROYED)
+		return NULL;
+	event = calloc(1, sizeof(*event));
+	if (!event) {
+		mock_error("no memory: an event of the connection manager is lost");
+		return NULL;
+	}
+	event->rdma.id = &id->rdma;
+	event->rdma.event = type;
+	event->rdma.status = status;
+	event->owner = id;
+	return event;
+}
+
+static void put(struct cm_channel *channel, struct cm_event *event)
+{
+	bool first = list_empty(&channel->events);
+
+	list_add_tail(&channel->events, &event->node);
+	if (first)
+		bell_ring(channel->bell);
+}
+
+void event_queue(struct cm_event *event)
+{
+	put(to_cm_channel(event->owner->rdma.channel), event);
+}
+
+void event_raise(struct cm_id *id, enum rdma_cm_event_type type, int status)
+{
+	struct cm_event *event = event_new(id, type, status);
+
+	if (event)
+		event_queue(event);
+}
+
+void event_set_private(struct cm_event *event, const uint8_t *data, uint8_t length)
+{
+	memcpy(event->private_data, data, length);
+	event->rdma.param.conn.private_data = event->private_data;
+	event->rdma.param.conn.private_data_len = length;
+}
+
+void events_take_back(struct cm_id *id, struct list *onto)
+{
+	struct cm_channel *channel = to_cm_channel(id->rdma.channel);
+	struct list *at, *next;
+
+	list_for_each_safe (at, next, &channel->events) {
+		struct cm_event *event = list_entry(at, struct cm_event, node);
+
+		if (event->owner != id)
+			continue;
+		list_del(at);
+		list_add_tail(onto, at);
+	}
+	if (list_empty(&channel->events))
+		bell_silence(channel->rdma.fd);
+}
+
+/* A connection that waits to be seen goes where its listener goes. */
+void events_move(struct cm_id *id, struct cm_channel *to)
+{
+	struct list moved;
+
+	list_init(&moved);
+	events_take_back(id, &moved);
+	id->rdma.channel = &to->rdma;
+	while (!list_empty(&moved)) {
+		struct cm_event *event = list_entry(moved.next, struct cm_event, node);
+
+		list_del(&event->node);
+		put(to, event);
+		if (event->rdma.event == RDMA_CM_EVENT_CONNECT_REQUEST)
+			events_move(to_cm_id(event->rdma.id), to);
+	}
+}
+
+/* From here on the program knows the new id. */
+static void show_child(struct cm_event *request)
+{
+	struct cm_id *listener = request->owner;
+
+	listener->waiting--;
+	request->rdma.id->context = listener->rdma.context;
+}
+
+/* Keeps the bell ringing exactly while there are events: waited took one ring away. */
+static struct cm_event *take(struct cm_channel *channel, bool waited)
+{
+	struct cm_event *event;
+
+	if (list_empty(&channel->events))
+		return NULL;
+	event = list_entry(channel->events.next, struct cm_event, node);
+	list_del(&event->node);
+	event->owner->events_delivered++;
+	if (event->rdma.event == RDMA_CM_EVENT_CONNECT_REQUEST)
+		show_child(event);
+	if (list_empty(&channel->events))
+		bell_silence(channel->rdma.fd);
+	else if (waited)
+		bell_ring(channel->bell);
+	return event;
+}
+
+int event_next(struct cm_channel *channel, struct cm_event **event)
+{
+	bool waited = false;
+	int err;
+
+	for (;;) {
+		pthread_mutex_lock(&cm_lock);
+		*event = take(channel, waited);
+		pthread_mutex_unlock(&cm_lock);
+		if (*event)
+			return 0;
+		err = bell_wait(channel->rdma.fd);
+		if (err)
+			return err;
+		waited = true;
+	}
+}
+
+void event_ack(struct cm_event *event)
+{
+	pthread_mutex_lock(&cm_lock);
+	event->owner->events_acked++;
+	pthread_cond_broadcast(&acked);
+	pthread_mutex_unlock(&cm_lock);
+	free(event);
+}
+
+void events_wait_acked(const struct cm_id *id)
+{
+	while (id->events_acked != id->events_delivered)
+		pthread_cond_wait(&acked, &cm_lock);
+}
+
+void events_forget(void)
+{
+	pthread_cond_init(&acked, NULL);
+}

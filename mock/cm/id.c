@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cm/id.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "base/log.h"
+#include "cm/device.h"
+#include "host/registry.h"
+#include "object/handle.h"
+
+pthread_mutex_t cm_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Half a second: what the kernel's rdma_cm derives from its assumed packet life time. */
+enum { ACK_TIMEOUT = 17 };
+
+static struct handle_table ids = HANDLE_TABLE_INIT;
+
+int id_lock(const struct cm_id *id)
+{
+	if (id->forks != cm_forks())
+		return -EINVAL;
+	pthread_mutex_lock(&cm_lock);
+	return 0;
+}
+
+static void no_hold(void *object)
+{
+	(void)object;
+}
+
+struct cm_id *id_find(uint32_t handle)
+{
+	return handle_hold(&ids, handle, no_hold);
+}
+
+void ids_forget(void)
+{
+	ids = (struct handle_table)HANDLE_TABLE_INIT;
+}
+
+static struct cm_id *make(struct rdma_event_channel *channel, void *context,
+                          enum rdma_port_space ps)
+{
+	struct cm_id *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return NULL;
+	if (handle_alloc(&ids, made, &made->handle)) {
+		free(made);
+		return NULL;
+	}
+	made->rdma.channel = channel;
+	made->rdma.context = context;
+	made->rdma.ps = ps;
+	made->rdma.qp_type = IBV_QPT_RC;
+	made->forks = cm_forks();
+	made->options.ack_timeout = ACK_TIMEOUT;
+	conn_init(&made->conn);
+	return made;
+}
+
+static void destroy_memory(struct cm_id *id)
+{
+	free(id->qp_init_attr);
+	free(id);
+}
+
+/* The port spaces of datagrams come with unreliable datagrams, that of native InfiniBand
+ * addresses with nothing: RoCE has IP addresses. */
+static int check_port_space(enum rdma_port_space ps)
+{
+	switch (ps) {
+	case RDMA_PS_TCP: return 0;
+	case RDMA_PS_UDP:
+	case RDMA_PS_IPOIB:
+	case RDMA_PS_IB:
+		mock_error("rdma_create_id: port space 0x%04x is not served: this "
+		           "version has reliable connections, RDMA_PS_TCP",
+		           (unsigned int)ps);
+		return -EPROTONOSUPPORT;
+	}
+	return -EINVAL;
+}
+
+int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_space ps,
+              struct cm_id **id)
+{
+	struct cm_channel *own = NULL;
+	int err = check_port_space(ps);
+
+	if (!err)
+		err = cm_device_open();
+	if (!err && !channel)
+		err = channel_open(&own);
+	if (err)
+		return err;
+	*id = make(own ? &own->rdma : channel, context, ps);
+	if (!*id) {
+		if (own)
+			channel_close(own);
+		return -ENOMEM;
+	}
+	(*id)->sync = own != NULL;
+	return 0;
+}
+
+struct cm_id *id_create_child(struct cm_id *listener)
+{
+	struct cm_id *child = make(listener->rdma.channel, NULL, listener->rdma.ps);
+
+	if (!child)
+		return NULL;
+	child->stage = ID_CONNECT;
+	child->options = listener->options;
+	return child;
+}
+
+void id_discard_child(struct cm_id *child)
+{
+	handle_free(&ids, child->handle);
+	destroy_memory(child);
+}
+
+/* Nobody finds the id any more; its events, and those who would have come with them, are
+ * on the list. Returns when the program has let go of it. */
+static void shut(struct cm_id *id, struct list *events)
+{
+	pthread_mutex_lock(&cm_lock);
+	id->stage = ID_DESTROYED;
+	conn_abandon(id);
+	if (id->bound)
+		registry_unbind(id->binding);
+	handle_free(&ids, id->handle);
+	events_take_back(id, events);
+	events_wait_acked(id);
+	pthread_mutex_unlock(&cm_lock);
+}
+
+static void discard_events(struct list *events)
+{
+	while (!list_empty(events)) {
+		struct cm_event *event = list_entry(events->next, struct cm_event, node);
+
+		list_del(&event->node);
+		if (event->rdma.event == RDMA_CM_EVENT_CONNECT_REQUEST)
+			id_destroy(to_cm_id(event->rdma.id));
+		free(event);
+	}
+}
+
+static void drop_held_event(struct cm_id *id)
+{
+	if (!id->rdma.event)
+		return;
+	event_ack(to_cm_event(id->rdma.event));
+	id->rdma.event = NULL;
+}
+
+void id_destroy(struct cm_id *id)
+{
+	struct list events;
+
+	list_init(&events);
+	if (id->forks == cm_forks()) {
+		drop_held_event(id);
+		shut(id, &events);
+		conn_release(&id->conn);
+		discard_events(&events);
+	}
+	if (id->sync)
+		channel_close(to_cm_channel(id->rdma.channel));
+	destroy_memory(id);
+}
+
+int id_migrate(struct cm_id *id, struct rdma_event_channel *channel)
+{
+	struct cm_channel *before, *own = NULL;
+	bool was_sync = id->sync;
+	int err = channel ? 0 : channel_open(&own);
+
+	if (err)
+		return err;
+	err = id_lock(id);
+	if (err) {
+		if (own)
+			channel_close(own);
+		return err;
+	}
+	before = to_cm_channel(id->rdma.channel);
+	events_move(id, own ? own : to_cm_channel(channel));
+	id->sync = own != NULL;
+	pthread_mutex_unlock(&cm_lock);
+	if (was_sync)
+		drop_held_event(id);
+	pthread_mutex_lock(&cm_lock);
+	events_wait_acked(id);
+	pthread_mutex_unlock(&cm_lock);
+	if (was_sync)
+		channel_close(before);
+	return 0;
+}

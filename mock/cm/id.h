@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Communication identifiers: struct rdma_cm_id with what is behind it.
+ *
+ * One lock, cm_lock, guards the state of all ids, connections and channels of this
+ * process. It is taken before any lock of the host, and never held while waiting for
+ * something, while a queue pair is changed, or while a program's memory is read or
+ * written.
+ */
+#ifndef MOCK_CM_ID_H
+#define MOCK_CM_ID_H
+
+#include <pthread.h>
+#include <rdma/rdma_cma.h>
+#include <infiniband/sa.h>
+#include <stdbool.h>
+#include "base/util.h"
+#include "cm/conn.h"
+#include "cm/event.h"
+
+extern pthread_mutex_t cm_lock;
+
+/* How far an id has come; what may be asked of it follows from that. */
+enum id_stage {
+	ID_IDLE,
+	ID_BOUND,
+	ID_ADDR_RESOLVED,
+	ID_ROUTE_RESOLVED,
+	ID_CONNECT,
+	ID_LISTEN,
+	ID_DESTROYED,
+};
+
+/* rdma_set_option(3) */
+struct id_options {
+	bool reuse_addr;
+	bool af_only;
+	uint8_t tos;
+	uint8_t ack_timeout; /* 4.096 us * 2^n */
+};
+
+struct cm_id {
+	struct rdma_cm_id rdma;
+	uint32_t forks;  /* of which process in a line of forks it is */
+	uint32_t handle; /* in the host's table of listeners */
+	enum id_stage stage;
+	bool sync; /* has a channel of its own, and calls wait for their event */
+	struct id_options options;
+	struct ibv_sa_path_rec path;
+	uint32_t binding; /* host/registry.h */
+	bool bound;
+	unsigned int backlog; /* requests that may wait to be seen … */
+	unsigned int waiting; /* … and that do */
+	unsigned int events_delivered, events_acked;
+	struct conn conn;
+	/* The rest belongs to the program's thread that uses the id. */
+	uint8_t responder_resources, initiator_depth;
+	struct ibv_qp_init_attr *qp_init_attr; /* for connections of rdma_create_ep() */
+};
+
+static inline struct cm_id *to_cm_id(struct rdma_cm_id *id)
+{
+	return container_of(id, struct cm_id, rdma);
+}
+
+/*
+ * channel NULL makes a synchronous id. -EPROTONOSUPPORT for a port space that the device
+ * has no transport for, -errno when it cannot be opened.
+ */
+int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_space ps,
+              struct cm_id **id);
+/* Waits until the events that were handed out are acknowledged. Ends a connection. */
+void id_destroy(struct cm_id *id);
+/* As rdma_migrate_id(3); channel NULL makes the id synchronous. */
+int id_migrate(struct cm_id *id, struct rdma_event_channel *channel);
+int id_set_option(struct cm_id *id, int level, int option, const void *value,
+                  size_t length);
+
+/* Takes cm_lock, unless the id is of the process that forked this one: -EINVAL. */
+int id_lock(const struct cm_id *id);
+
+/* Under cm_lock: the id that a listener's handle stands for, or NULL. */
+struct cm_id *id_find(uint32_t handle);
+/* Under cm_lock, by the engine: an id for a request that came to this listener. NULL: no
+ * memory. */
+struct cm_id *id_create_child(struct cm_id *listener);
+/* Undoes it, before anything else knows of the child. */
+void id_discard_child(struct cm_id *child);
+
+/* After fork(), in the child, under cm_lock: all ids are the parent's. */
+void ids_forget(void);
+
+#endif

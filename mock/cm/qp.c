@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cm/qp.h"
+
+#include <errno.h>
+#include "cm/addr.h"
+#include "cm/device.h"
+#include "object/channel.h"
+#include "object/cq.h"
+#include "object/device.h"
+#include "object/pd.h"
+#include "object/srq.h"
+#include "transport/transport.h"
+
+/*
+ * Attributes
+ */
+
+/* Before there is a connection, a queue pair grants nothing. */
+static int fill_init(const struct conn *conn, struct ibv_qp_attr *attr)
+{
+	attr->pkey_index = 0;
+	attr->port_num = DEVICE_PORT;
+	attr->qp_access_flags = 0;
+	if (conn->state != CONN_NONE)
+		attr->qp_access_flags = IBV_ACCESS_REMOTE_WRITE;
+	if (conn->state != CONN_NONE && conn->responder_resources)
+		attr->qp_access_flags |=
+		        IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
+	return IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS;
+}
+
+static void fill_path(const struct cm_id *id, unsigned int sgid_index,
+                      struct ibv_ah_attr *av)
+{
+	*av = (struct ibv_ah_attr){
+		.grh = {
+			.dgid = id->path.dgid,
+			.sgid_index = (uint8_t)sgid_index,
+			.hop_limit = id->path.hop_limit,
+			.traffic_class = id->path.traffic_class,
+		},
+		.is_global = 1,
+		.port_num = DEVICE_PORT,
+	};
+}
+
+static int fill_rtr(const struct cm_id *id, struct ibv_qp_attr *attr)
+{
+	const struct conn *conn = &id->conn;
+	unsigned int sgid_index;
+	int err = addr_gid_index(&id->path.sgid, &sgid_index);
+
+	if (err)
+		return err;
+	fill_path(id, sgid_index, &attr->ah_attr);
+	attr->path_mtu = conn->path_mtu;
+	attr->dest_qp_num = conn->remote_qpn;
+	attr->rq_psn = conn->rq_psn;
+	attr->max_dest_rd_atomic = conn->responder_resources;
+	attr->min_rnr_timer = 0; /* 655 ms: the receiver may take its time */
+	return IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+	       IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+}
+
+static int fill_rts(const struct conn *conn, struct ibv_qp_attr *attr)
+{
+	attr->sq_psn = conn->sq_psn;
+	attr->timeout = conn->ack_timeout;
+	attr->retry_cnt = conn->retry_count;
+	attr->rnr_retry = conn->rnr_retry_count;
+	attr->max_rd_atomic = conn->initiator_depth;
+	return IBV_QP_STATE | IBV_QP_SQ_PSN | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+	       IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+}
+
+static bool knows_peer(const struct conn *conn)
+{
+	return conn->state == CONN_REQ_RCVD || conn->state == CONN_REP_SENT ||
+	       conn->state == CONN_REP_RCVD || conn->state == CONN_ESTABLISHED;
+}
+
+/* The mask, or -errno. */
+static int fill(const struct cm_id *id, struct ibv_qp_attr *attr)
+{
+	if (!id->rdma.verbs)
+		return -EINVAL;
+	switch (attr->qp_state) {
+	case IBV_QPS_INIT: return fill_init(&id->conn, attr);
+	case IBV_QPS_RTR: return knows_peer(&id->conn) ? fill_rtr(id, attr) : -EINVAL;
+	case IBV_QPS_RTS:
+		return knows_peer(&id->conn) ? fill_rts(&id->conn, attr) : -EINVAL;
+	default: return -EINVAL;
+	}
+}
+
+int id_qp_attr(const struct cm_id *id, struct ibv_qp_attr *attr, int *mask)
+{
+	struct ibv_qp_attr copy = *attr;
+	int filled, err = id_lock(id);
+
+	if (err)
+		return err;
+	filled = fill(id, &copy);
+	pthread_mutex_unlock(&cm_lock);
+	if (filled < 0)
+		return filled;
+	*attr = copy;
+	*mask = filled;
+	return 0;
+}
+
+/*
+ * States
+ */
+
+static int move_qp(struct cm_id *id, struct ibv_qp_attr *attr, int mask)
+{
+	return transport_qp_modify(to_qp(id->rdma.qp), attr, mask);
+}
+
+static int to_init(struct cm_id *id)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT };
+	int mask, err = id_qp_attr(id, &attr, &mask);
+
+	return err ? err : move_qp(id, &attr, mask);
+}
+
+static int to_rtr(struct cm_id *id, uint8_t responder_resources)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTR };
+	int mask, err = id_qp_attr(id, &attr, &mask);
+
+	if (err)
+		return err;
+	if (responder_resources != RDMA_MAX_RESP_RES)
+		attr.max_dest_rd_atomic = responder_resources;
+	return move_qp(id, &attr, mask);
+}
+
+static int to_rts(struct cm_id *id, uint8_t initiator_depth)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTS };
+	int mask, err = id_qp_attr(id, &attr, &mask);
+
+	if (err)
+		return err;
+	if (initiator_depth != RDMA_MAX_INIT_DEPTH)
+		attr.max_rd_atomic = initiator_depth;
+	return move_qp(id, &attr, mask);
+}
+
+int id_qp_ready(struct cm_id *id, uint8_t responder_resources, uint8_t initiator_depth)
+{
+	/* Once more INIT: what the peer may do is known only now. */
+	int err = to_init(id);
+
+	if (!err)
+		err = to_rtr(id, responder_resources);
+	return err ? err : to_rts(id, initiator_depth);
+}
+
+int id_qp_fail(struct cm_id *id)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
+
+	return id->rdma.qp ? move_qp(id, &attr, IBV_QP_STATE) : 0;
+}
+
+/*
+ * Queues
+ */
+
+static int make_cq(struct cm_id *id, uint32_t entries, struct ibv_comp_channel **channel,
+                   struct ibv_cq **cq)
+{
+	struct channel *made;
+	struct cq *queue;
+	int err = channel_create(id->rdma.verbs, &made);
+
+	if (err)
+		return err;
+	err = cq_create(id->rdma.verbs, entries ? entries : 1, &id->rdma, made, &queue);
+	if (err) {
+		channel_destroy(made);
+		return err;
+	}
+	*channel = &made->ibv;
+	*cq = cq_base(queue);
+	return 0;
+}
+
+static void drop_cq(struct ibv_comp_channel **channel, struct ibv_cq **cq)
+{
+	if (*cq)
+		cq_destroy(to_cq(*cq));
+	if (*channel)
+		channel_destroy(to_channel(*channel));
+	*cq = NULL;
+	*channel = NULL;
+}
+
+static void drop_cqs(struct cm_id *id)
+{
+	drop_cq(&id->rdma.recv_cq_channel, &id->rdma.recv_cq);
+	drop_cq(&id->rdma.send_cq_channel, &id->rdma.send_cq);
+}
+
+static int make_cqs(struct cm_id *id, const struct ibv_qp_init_attr *attr)
+{
+	int err = 0;
+
+	if (!attr->recv_cq && !id->rdma.recv_cq)
+		err = make_cq(id, attr->cap.max_recv_wr, &id->rdma.recv_cq_channel,
+		              &id->rdma.recv_cq);
+	if (!err && !attr->send_cq && !id->rdma.send_cq)
+		err = make_cq(id, attr->cap.max_send_wr, &id->rdma.send_cq_channel,
+		              &id->rdma.send_cq);
+	return err;
+}
+
+static int make_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
+{
+	struct qp *qp;
+	int err = transport_qp_create(pd, attr, &qp);
+
+	if (err)
+		return err;
+	id->rdma.qp = qp_base(qp);
+	err = to_init(id);
+	if (err) {
+		transport_qp_destroy(qp);
+		id->rdma.qp = NULL;
+	}
+	return err;
+}
+
+int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
+{
+	struct ibv_qp_init_attr full = *attr;
+	int err;
+
+	if (id->rdma.qp || !id->rdma.verbs || id->forks != cm_forks())
+		return -EINVAL;
+	if (!pd)
+		pd = id->rdma.pd;
+	if (!pd || pd->context != id->rdma.verbs)
+		return -EINVAL;
+	err = make_cqs(id, attr);
+	if (err)
+		goto drop;
+	if (!full.send_cq)
+		full.send_cq = id->rdma.send_cq;
+	if (!full.recv_cq)
+		full.recv_cq = id->rdma.recv_cq;
+	if (!full.srq)
+		full.srq = id->rdma.srq;
+	err = make_qp(id, pd, &full);
+	if (err)
+		goto drop;
+	id->rdma.pd = pd;
+	*attr = full;
+	return 0;
+drop:
+	drop_cqs(id);
+	return err;
+}
+
+void id_destroy_qp(struct cm_id *id)
+{
+	if (!id->rdma.qp)
+		return;
+	if (id->forks == cm_forks()) {
+		transport_qp_destroy(to_qp(id->rdma.qp));
+		drop_cqs(id);
+	}
+	id->rdma.qp = NULL;
+}
+
+int id_create_srq(struct cm_id *id, struct ibv_pd *pd, struct ibv_srq_init_attr *attr)
+{
+	struct srq *srq;
+	int err;
+
+	if (id->rdma.srq || !id->rdma.verbs || id->forks != cm_forks())
+		return -EINVAL;
+	if (!pd)
+		pd = id->rdma.pd;
+	if (!pd || pd->context != id->rdma.verbs)
+		return -EINVAL;
+	err = srq_create(to_pd(pd), attr, &srq);
+	if (err)
+		return err;
+	srq_query(srq, &attr->attr);
+	id->rdma.srq = &srq->ibv;
+	id->rdma.pd = pd;
+	return 0;
+}
+
+int id_destroy_srq(struct cm_id *id)
+{
+	int err = 0;
+
+	if (id->rdma.srq && id->forks == cm_forks())
+		err = srq_destroy(to_srq(id->rdma.srq));
+	if (!err)
+		id->rdma.srq = NULL;
+	return err;
+}
