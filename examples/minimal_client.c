@@ -11,7 +11,7 @@
 
 #define TIMEOUT 10000 /* ms */
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "minimal_client: %s: %s\n", what, srdma_detail());
 	exit(1);

@@ -97,7 +97,7 @@ static const struct srdma_handlers handlers = {
 	.on_closed = on_closed,
 };
 
-static void die(void)
+static _Noreturn void die(void)
 {
 	fprintf(stderr, "minimal_server: %s\n", srdma_detail());
 	exit(1);

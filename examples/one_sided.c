@@ -13,7 +13,7 @@
 #define TIMEOUT     10000 /* ms */
 #define SCRATCH_TAG 1
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "one_sided: %s: %s\n", what, srdma_detail());
 	exit(1);

@@ -97,16 +97,16 @@ int table_query_device_ex(struct ibv_context *context,
 
 /* Before rdma-core grew the struct, it ended with link_layer: no more is written for such
  * a caller. */
-MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port,
-                            struct _compat_ibv_port_attr *compat)
+MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port_num,
+                            struct _compat_ibv_port_attr *port_attr)
 {
 	struct ibv_port_attr attr;
 
 	(void)context;
-	if (port != DEVICE_PORT)
+	if (port_num != DEVICE_PORT)
 		return EINVAL;
 	device_query_port(&attr);
-	memcpy(compat, &attr, offsetof(struct ibv_port_attr, port_cap_flags2));
+	memcpy(port_attr, &attr, offsetof(struct ibv_port_attr, port_cap_flags2));
 	return 0;
 }
 

@@ -40,7 +40,7 @@ void channel_init(struct channel *channel, struct srdma_session *session,
  * further use, or that the message is longer than the peer takes.
  */
 int channel_send(struct channel *channel, const struct app_message *message);
-int channel_send_fail(struct channel *channel, uint32_t id, int fault, const char *text);
+int channel_send_fail(struct channel *channel, uint32_t id, int code, const char *text);
 
 /* Whether messages wait: who answers requests waits too, and so bounds the number. */
 bool channel_is_blocked(const struct channel *channel);
@@ -53,7 +53,7 @@ void channel_on_revoke(struct channel *channel, struct srdma_remote *remote);
 void channel_on_released(struct channel *channel, uint64_t tag);
 
 /* Ends all transfers with this fault; the session must not be used from then on. */
-void channel_on_closed(struct channel *channel, int fault, const char *text);
+void channel_on_closed(struct channel *channel, int code, const char *text);
 
 /*
  * A message of a transfer under way: *taken says whether it was one. -FAULT_PROTOCOL: the

@@ -84,7 +84,7 @@ int receiver_start(struct channel *channel, uint32_t id, struct newfile *file,
                    struct transfer **out);
 
 /* Give up: the peer is told, and `finished` comes with this fault. No effect after it. */
-void transfer_cancel(struct transfer *transfer, int fault, const char *text);
+void transfer_cancel(struct transfer *transfer, int code, const char *text);
 
 struct transfer *transfer_find(const struct channel *channel, uint32_t id);
 

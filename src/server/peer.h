@@ -64,7 +64,7 @@ void peer_let_go(struct peer *peer);
 void peer_cut(struct peer *peer, const char *reason);
 
 /* FAIL to the client, and a line in the log; `what` is what it wanted. */
-void peer_refuse(struct peer *peer, uint32_t id, const char *what, int fault,
+void peer_refuse(struct peer *peer, uint32_t id, const char *what, int code,
                  const char *text);
 
 void peer_log(const struct peer *peer, enum srdma_log_level level, const char *format,

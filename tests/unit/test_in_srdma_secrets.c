@@ -24,16 +24,16 @@ static const uint8_t *script;
 static size_t script_left;
 static bool generator_fails;
 
-int RAND_bytes(unsigned char *out, int length)
+int RAND_bytes(unsigned char *buf, int num)
 {
 	if (generator_fails)
 		return 0;
 	if (!script)
-		return RAND_bytes_ex(NULL, out, (size_t)length, 0);
-	CHECK(script_left >= (size_t)length);
-	memcpy(out, script, (size_t)length);
-	script += length;
-	script_left -= (size_t)length;
+		return RAND_bytes_ex(NULL, buf, (size_t)num, 0);
+	CHECK(script_left >= (size_t)num);
+	memcpy(buf, script, (size_t)num);
+	script += num;
+	script_left -= (size_t)num;
 	return 1;
 }
 
