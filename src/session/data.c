@@ -78,6 +78,15 @@ static void free_slab(struct data *data)
 	data->slab_memory = NULL;
 }
 
+void data_rest(struct srdma_session *session)
+{
+	struct data *data = &session->data;
+
+	if (!data->slab_busy && !data->slab_used)
+		free_slab(data);
+	data->slab_busy = false;
+}
+
 static void fill_slot(struct data *data, const void *from, size_t length,
                       struct ibv_sge *sge)
 {
@@ -89,6 +98,7 @@ static void fill_slot(struct data *data, const void *from, size_t length,
 
 static void take_slot(struct data *data)
 {
+	data->slab_busy = true;
 	data->slab_next = (data->slab_next + 1) % data->slab_slots;
 	data->slab_used++;
 }
@@ -429,7 +439,6 @@ void data_completed(struct endpoint *endpoint, const struct ibv_wc *wc)
 	struct srdma_session *session =
 	        container_of(endpoint, struct srdma_session, endpoint);
 
-	session->heard = true;
 	if (wc->status != IBV_WC_SUCCESS)
 		data_break(session, failed_sentence(session, wc->status));
 	if (!ENDPOINT_IS_SEND(wc->wr_id))

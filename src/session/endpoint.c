@@ -189,6 +189,7 @@ int endpoint_step(struct endpoint *endpoint, struct ibv_qp_attr *attr, int mask)
 	static const char *const names[] = {
 		[IBV_QPS_INIT] = "INIT", [IBV_QPS_RTR] = "RTR", [IBV_QPS_RTS] = "RTS"
 	};
+	enum ibv_qp_state state = attr->qp_state;
 	int error;
 
 	if (mask & IBV_QP_ACCESS_FLAGS)
@@ -198,9 +199,10 @@ int endpoint_step(struct endpoint *endpoint, struct ibv_qp_attr *attr, int mask)
 	if (attr->qp_state == IBV_QPS_RTS)
 		attr->sq_psn = endpoint->psn;
 	error = ibv_modify_qp(endpoint->qp, attr, mask);
+	OPENSSL_cleanse(attr, sizeof(*attr));
 	if (error)
 		return fail(SRDMA_ESYSTEM, "cannot bring a queue pair of %s to %s: %s",
-		            adapter_name(endpoint->adapter), names[attr->qp_state],
+		            adapter_name(endpoint->adapter), names[state],
 		            errno_text(error));
 	return 0;
 }

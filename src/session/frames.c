@@ -140,6 +140,7 @@ void frames_probe(struct srdma_session *session)
 {
 	uint64_t keepalive = session->worker->options.number[SRDMA_OPT_KEEPALIVE];
 
+	data_rest(session);
 	if (session->heard) {
 		session->heard = false;
 		session->probes = 0;

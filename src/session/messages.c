@@ -215,6 +215,7 @@ void messages_received(struct srdma_session *session, struct srdma_message *mess
 
 	message->session = session;
 	list_init(&message->node);
+	session->heard = true;
 	/* A flushed or failed receive, or one of a session that has failed: nobody's
 	 * message. */
 	if (wc->status != IBV_WC_SUCCESS || (session->failure && !session->established)) {

@@ -94,6 +94,7 @@ struct data {
 	unsigned slab_slots;
 	unsigned slab_next;
 	unsigned slab_used;
+	bool slab_busy; /* used since data_rest() */
 };
 
 struct closing {
@@ -255,6 +256,8 @@ int data_send_proof(struct srdma_session *session, const uint8_t *proof, size_t 
 void data_deliver(struct srdma_session *session);
 bool data_is_writable(const struct srdma_session *session);
 unsigned data_in_flight(const struct srdma_session *session);
+/* Called now and then: give back what an idle session does not need. */
+void data_rest(struct srdma_session *session);
 /* The QP is gone: operations in flight end with the session's failure. */
 void data_end(struct srdma_session *session);
 /* Give messages and the slab back. */

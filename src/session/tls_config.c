@@ -114,6 +114,7 @@ static int set_rules(SSL_CTX *config)
 
 	SSL_CTX_set_options(config, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 	                                    SSL_OP_NO_COMPRESSION |
+	                                    SSL_OP_CLEANSE_PLAINTEXT |
 	                                    SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(config, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                                 SSL_MODE_RELEASE_BUFFERS |

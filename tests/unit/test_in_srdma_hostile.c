@@ -34,7 +34,8 @@ static int open_pki(void **state)
 {
 	(void)state;
 	pki_open();
-	/* What is slow the first time (OpenSSL loads, memcheck translates) is not to be timed. */
+	/* What is slow the first time (OpenSSL loads, memcheck translates) is not to be
+	 * timed. */
 	duo_open(&duo);
 	duo_start(&duo);
 	duo_connect(&duo);
@@ -725,6 +726,28 @@ static void peer_that_falls_silent(void **state)
 	duo_close(&duo);
 }
 
+/* Copies of large messages need registered memory only while there are any. */
+static void idle_session_gives_memory_back(void **state)
+{
+	static char bytes[10000];
+
+	(void)state;
+	duo_open(&duo);
+	set_time(&duo.client, SRDMA_OPT_KEEPALIVE, 100);
+	duo_start(&duo);
+	duo_connect(&duo);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 10; i++)
+			CHECK_SRDMA(srdma_send(duo.client.session, bytes, sizeof(bytes),
+			                       NULL));
+		CHECK(duo.client.session->data.slab != NULL);
+		DUO_UNTIL(&duo, duo.server.messages == 10 * (round + 1));
+		DUO_UNTIL(&duo, !duo.client.session->data.slab);
+	}
+	CHECK(!duo.client.closed && !duo.server.closed);
+	duo_close(&duo);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -755,6 +778,7 @@ int main(void)
 		cmocka_unit_test(another_psn_than_exchanged),
 		cmocka_unit_test(nothing_secret_stays),
 		cmocka_unit_test(peer_that_falls_silent),
+		cmocka_unit_test(idle_session_gives_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, open_pki, close_pki);
