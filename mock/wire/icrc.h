@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The invariant CRC (IBA 7.8.1, annex A17.3.3): CRC-32 of Ethernet over the packet from
+ * its IP header on, with the fields that may change on the way taken as ones, and eight
+ * bytes of ones in place of the LRH.
+ */
+#ifndef MOCK_WIRE_ICRC_H
+#define MOCK_WIRE_ICRC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ip: the IP header (v4 without options, or v6) and the UDP header after it; bth: what
+ * follows, without ICRC. */
+uint32_t icrc(const uint8_t *ip, const uint8_t *bth, size_t length);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The RoCE v2 codec, held against what kernel Soft-RoCE puts on the wire (tests/golden).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <glob.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "wire/icrc.h"
+#include "wire/roce.h"
+
+enum { ETHERNET = 14, IPV4 = 20, IPV6 = 40, UDP = 8, ICRC = 4, PROTO_UDP = 17 };
+
+/* The UDP payload of a RoCE v2 frame, and its IP header; NULL for anything else. */
+static const uint8_t *payload_of(const uint8_t *frame, size_t length, const uint8_t **ip,
+                                 size_t *size)
+{
+	size_t header;
+	uint8_t protocol;
+
+	if (length < ETHERNET + IPV6 + UDP && length < ETHERNET + IPV4 + UDP)
+		return NULL;
+	*ip = frame + ETHERNET;
+	header = (*ip)[0] >> 4 == 4 ? IPV4 : IPV6;
+	protocol = header == IPV4 ? (*ip)[9] : (*ip)[6];
+	if ((frame[12] != 0x08 || frame[13]) && (frame[12] != 0x86 || frame[13] != 0xdd))
+		return NULL;
+	if (protocol != PROTO_UDP ||
+	    ((*ip)[header + 2] << 8 | (*ip)[header + 3]) != ROCE_PORT)
+		return NULL;
+	*size = ((*ip)[header + 4] << 8 | (*ip)[header + 5]) - UDP;
+	return *ip + header + UDP;
+}
+
+static uint32_t icrc_in(const uint8_t *data, size_t size)
+{
+	const uint8_t *at = data + size - ICRC;
+
+	return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static void check_packet(const uint8_t *ip, const uint8_t *data, size_t size)
+{
+	uint8_t again[8192] = { 0 };
+	struct roce packet;
+	char line[256];
+	size_t headers;
+
+	assert_int_equal(roce_decode(data, size, &packet), ROCE_OK);
+	assert_int_equal(icrc(ip, data, size - ICRC), icrc_in(data, size));
+	headers = roce_encode(&packet, again, sizeof(again));
+	assert_int_equal(headers + packet.length + roce_padding(packet.length),
+	                 size - ICRC);
+	memcpy(again + headers, packet.payload, packet.length);
+	assert_memory_equal(again, data, size - ICRC);
+	assert_in_range(roce_print(&packet, line, sizeof(line)), 1, sizeof(line) - 1);
+	/* A bit that is wrong anywhere is seen. */
+	memcpy(again, data, size);
+	again[size / 2] ^= 0x10;
+	assert_int_not_equal(icrc(ip, again, size - ICRC), icrc_in(again, size));
+}
+
+static unsigned int check_file(const char *name)
+{
+	char error[PCAP_ERRBUF_SIZE];
+	pcap_t *file = pcap_open_offline(name, error);
+	struct pcap_pkthdr *header;
+	const uint8_t *frame, *ip, *data;
+	unsigned int count = 0;
+	size_t size;
+
+	if (!file)
+		fail_msg("%s", error);
+	while (pcap_next_ex(file, &header, &frame) == 1) {
+		data = payload_of(frame, header->caplen, &ip, &size);
+		if (!data)
+			continue;
+		check_packet(ip, data, size);
+		count++;
+	}
+	pcap_close(file);
+	return count;
+}
+
+static void golden_captures(void **state)
+{
+	unsigned int packets = 0;
+	glob_t files;
+
+	(void)state;
+	assert_int_equal(glob("tests/golden/*.pcap", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		packets += check_file(files.gl_pathv[i]);
+	globfree(&files);
+	assert_in_range(packets, 1000, 100000);
+}
+
+/* Every opcode with every header that it has, with values that fill them. */
+static void every_opcode(void **state)
+{
+	uint8_t raw[ROCE_HEADERS_MAX + ICRC];
+	unsigned int known = 0;
+
+	(void)state;
+	for (unsigned int opcode = 0; opcode < BTH_OPCODES; opcode++) {
+		struct roce packet = {
+			.opcode = (uint8_t)opcode,
+			.solicited = true,
+			.ack_request = true,
+			.pkey = 0xffff,
+			.dest_qpn = 0xabcdef,
+			.psn = 0xfedcba,
+			.xrc_srq = 0x123456,
+			.qkey = 0x80010000,
+			.source_qpn = 0x654321,
+			.va = UINT64_MAX - 5,
+			.rkey = 0xdeadbeef,
+			.dma_length = 1u << 31,
+			.swap_add = 77,
+			.compare = UINT64_MAX,
+			.syndrome = 0x7f,
+			.msn = 0xffffff,
+			.original = 0x0102030405060708,
+			.immediate = 0xa1b2c3d4,
+			.invalidate_key = 0x11223344,
+		};
+		struct roce back;
+		uint8_t again[ROCE_HEADERS_MAX];
+		size_t size = roce_encode(&packet, raw, ROCE_HEADERS_MAX);
+
+		if (!opcode_info[opcode].name) {
+			assert_int_equal(size, 0);
+			memset(raw, 0, sizeof(raw));
+			raw[0] = (uint8_t)opcode;
+			assert_int_equal(roce_decode(raw, sizeof(raw), &back),
+			                 ROCE_OPCODE);
+			continue;
+		}
+		known++;
+		assert_in_range(size, 12, ROCE_HEADERS_MAX);
+		assert_int_equal(roce_decode(raw, size + ICRC, &back), ROCE_OK);
+		assert_int_equal(roce_encode(&back, again, sizeof(again)), size);
+		assert_memory_equal(again, raw, size);
+		/* One byte less is not the packet any more, and one byte of room less not
+		 * enough. */
+		assert_int_equal(roce_decode(raw, size + ICRC - 1, &back),
+		                 ROCE_TRUNCATED);
+		assert_int_equal(roce_encode(&packet, again, size - 1), 0);
+	}
+	assert_int_equal(known, 23 + 12 + 23 + 2);
+}
+
+static void malformed(void **state)
+{
+	uint8_t raw[64] = { RC_SEND_ONLY };
+	struct roce packet;
+
+	(void)state;
+	assert_int_equal(roce_decode(raw, 0, &packet), ROCE_TRUNCATED);
+	assert_int_equal(roce_decode(raw, ICRC - 1, &packet), ROCE_TRUNCATED);
+	raw[1] = 0x01;
+	assert_int_equal(roce_decode(raw, 20, &packet), ROCE_VERSION);
+	raw[1] = 0x30; /* three bytes of padding, and no payload */
+	assert_int_equal(roce_decode(raw, 16, &packet), ROCE_PADDING);
+	raw[1] = 0;
+	raw[0] = RC_ACKNOWLEDGE; /* with a payload */
+	assert_int_equal(roce_decode(raw, 12 + 4 + 4 + ICRC, &packet), ROCE_PADDING);
+}
+
+static void a_short_line(void **state)
+{
+	const struct roce packet = { .opcode = RC_READ_REQUEST, .va = UINT64_MAX };
+	char whole[256], part[8];
+	int length;
+
+	(void)state;
+	length = roce_print(&packet, whole, sizeof(whole));
+	assert_int_equal(length, strlen(whole));
+	assert_int_equal(roce_print(&packet, part, sizeof(part)), length);
+	assert_int_equal(strlen(part), sizeof(part) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_captures),
+		cmocka_unit_test(every_opcode),
+		cmocka_unit_test(malformed),
+		cmocka_unit_test(a_short_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
