@@ -154,7 +154,7 @@ $(BUILD)/.sources: FORCE
 $(BUILD)/.libdir: FORCE
 	$(call stamp,$(LIBDIR))
 
-$(call obj,$(mock_src)) $(lib_mock): cflags += $(lto)
+$(call obj,$(mock_src)): private cflags += $(lto)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)

@@ -23,7 +23,7 @@ expect 0 "$bin/mockrdma" run -- grep -o '/.*libmockrdma.*' /proc/self/maps
 assert_grep "^$lib/libmockrdma\.so" "$OUT"
 
 # An example, built as its user would, against what was installed only.
-export PKG_CONFIG_SYSROOT_DIR=$dest PKG_CONFIG_LIBDIR=$lib/pkgconfig
+export PKG_CONFIG_SYSROOT_DIR=$dest PKG_CONFIG_PATH=$lib/pkgconfig
 for example in "$TOP"/examples/*.c; do
 	# shellcheck disable=SC2046
 	"${CC:-gcc}" -Werror -o "$TEST_TMP/example" "$example" $(pkg-config --cflags --libs srdma)
