@@ -101,6 +101,8 @@ unit_src    := $(wildcard tests/unit/test_*.c tests/sim/test_*.c)
 support_src := $(filter-out $(unit_src),$(wildcard tests/unit/*.c tests/unit/*/*.c tests/sim/*.c))
 # Programs that the test scripts run.
 helper_src  := $(wildcard tests/integration/*.c tests/programs/*.c)
+fuzz_src    := $(wildcard tests/fuzz/*.c)
+fuzzers     := $(patsubst tests/fuzz/%.c,%,$(fuzz_src))
 all_src     := $(mock_src) $(srdma_src) $(program_src) $(server_src) $(client_src) $(tool_src) $(example_src) \
                $(bench_src) $(unit_src) $(support_src) $(helper_src)
 
@@ -324,6 +326,38 @@ $(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
 		{ cat $@.log; exit 1; }
 	@touch $@
 
+# --- fuzz --------------------------------------------------------------------------------
+
+# One fuzzer for each parser: libFuzzer, with clang. What it finds worth keeping joins the corpus in
+# $(BUILD)-fuzz; `make fuzz-keep` brings the least set that covers as much into tests/fuzz.
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz fuzz-keep $(addprefix fuzz-,$(fuzzers))
+fuzz_of_frame  := $(srdma_src)
+fuzz_of_app    := $(srdma_src) $(program_src)
+fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src))
+fuzz_of_roce   := $(wildcard mock/wire/*.c)
+fuzz_dir       := $(BUILD)-fuzz
+
+$(addprefix $(fuzz_dir)/,$(fuzzers)): $(fuzz_dir)/%: tests/fuzz/%.c $(all_src)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(FUZZ_CC) $(cppflags) -std=gnu11 -g -O1 -w -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(fuzz_of_$*) $(srdma_libs) $(event_libs) -lisal
+
+fuzz: $(addprefix fuzz-,$(fuzzers))
+
+$(addprefix fuzz-,$(fuzzers)): fuzz-%: $(fuzz_dir)/%
+	@mkdir -p $(fuzz_dir)/corpus-$* tests/fuzz/corpus/$*
+	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=$(fuzz_dir)/$*- \
+		$(fuzz_dir)/corpus-$* tests/fuzz/corpus/$*
+
+fuzz-keep: $(addprefix $(fuzz_dir)/,$(fuzzers))
+	for f in $(fuzzers); do \
+		mkdir -p tests/fuzz/corpus/$$f; \
+		$(fuzz_dir)/$$f -merge=1 tests/fuzz/corpus/$$f $(fuzz_dir)/corpus-$$f || exit 1; \
+	done
+
 # --- install -----------------------------------------------------------------------------
 
 .PHONY: install uninstall
@@ -357,7 +391,7 @@ clean:
 	@for l in secure_server secure_client; do \
 		case "$$(readlink $$l)" in $(BUILD)/*) rm -f $$l ;; esac; \
 	done
-	rm -rf $(addprefix $(BUILD),/ -asan/ -tsan/ -cov/ -clang/)
+	rm -rf $(addprefix $(BUILD),/ -asan/ -tsan/ -cov/ -clang/ -fuzz/)
 
 define help_text
   all             programs and libraries, in $(BUILD)/bin and $(BUILD)/lib
@@ -365,6 +399,7 @@ define help_text
   test            every test: plain, under ASan+UBSan, TSan and valgrind; TESTS=PATTERN
   test-plain, test-asan, test-tsan, test-valgrind     one of these alone
   check           format, lint, layers, sizes, licences
+  fuzz            each parser's fuzzer for FUZZ_SECONDS (60); fuzz-NAME one of them
   bench           speed, beside UCX and TCP
   coverage        lines that the tests reach, in $(BUILD)-cov/coverage/index.html
   install         into $(DESTDIR)$(PREFIX); uninstall takes it away again

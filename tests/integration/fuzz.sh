@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# timeout: 240
+# variants: plain
+# Each parser's fuzzer builds, and finds nothing in its corpus nor in a few seconds beyond it.
+. "$(dirname "$0")/../lib.sh"
+command -v clang >/dev/null || skip "clang is not installed"
+cd "$TOP" || exit 1
+make -s fuzz FUZZ_SECONDS=3 BUILD="$TEST_TMP/fuzz" >"$TEST_TMP/log" 2>&1 || {
+	tail -40 "$TEST_TMP/log"
+	exit 1
+}
+[ "$(grep -c '^stat::number_of_executed_units' "$TEST_TMP/log")" -ge 4 ]
