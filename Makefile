@@ -339,11 +339,22 @@ fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
 fuzz_dir       := $(BUILD)-fuzz
 
-$(addprefix $(fuzz_dir)/,$(fuzzers)): $(fuzz_dir)/%: tests/fuzz/%.c $(all_src)
+fuzz_flags     := -std=gnu11 -g -O1 -w -fno-sanitize-recover=all
+fuzz_obj        = $(patsubst %.c,$(fuzz_dir)/obj/%.o,$(1))
+
+$(fuzz_dir)/obj/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
-	$(call say,FUZZ,$<)
-	$(Q)$(FUZZ_CC) $(cppflags) -std=gnu11 -g -O1 -w -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(fuzz_of_$*) $(srdma_libs) $(event_libs) -lisal
+	$(call say,CC,$<)
+	$(Q)$(FUZZ_CC) $(cppflags) $(fuzz_flags) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(fuzz_of_roce)))
+
+define fuzzer
+$(fuzz_dir)/$(1): $(call fuzz_obj,tests/fuzz/$(1).c $(fuzz_of_$(1)))
+	$$(call say,LD,$$@)
+	$$(Q)$(FUZZ_CC) $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(srdma_libs) $(event_libs) -lisal
+endef
+$(foreach f,$(fuzzers),$(eval $(call fuzzer,$(f))))
 
 fuzz: $(addprefix fuzz-,$(fuzzers))
 
