@@ -61,11 +61,18 @@ struct hostile {
 	bool has_control;
 };
 
+/* A time in milliseconds, longer where everything is slow. */
+static void set_time(struct duo_end *end, enum srdma_number_option option, unsigned ms)
+{
+	int scaled = deadline_left_ms(deadline_in(ms));
+
+	CHECK_SRDMA(srdma_context_set_number(end->context, option, (uint64_t)scaled));
+}
+
 static void start(unsigned step_ms)
 {
 	duo_open(&duo);
-	CHECK_SRDMA(srdma_context_set_number(duo.server.context, SRDMA_OPT_STEP_TIMEOUT,
-	                                     step_ms));
+	set_time(&duo.server, SRDMA_OPT_STEP_TIMEOUT, step_ms);
 	duo_start(&duo);
 }
 
@@ -538,8 +545,7 @@ static void close_that_never_ends(void **state)
 
 	(void)state;
 	duo_open(&duo);
-	CHECK_SRDMA(srdma_context_set_number(duo.server.context, SRDMA_OPT_CLOSE_TIMEOUT,
-	                                     200));
+	set_time(&duo.server, SRDMA_OPT_CLOSE_TIMEOUT, 200);
 	duo_start(&duo);
 	duo_connect(&duo);
 	inject(&frame);
@@ -672,10 +678,8 @@ static void another_psn_than_exchanged(void **state)
 {
 	(void)state;
 	duo_open(&duo);
-	CHECK_SRDMA(srdma_context_set_number(duo.server.context, SRDMA_OPT_STEP_TIMEOUT,
-	                                     500));
-	CHECK_SRDMA(srdma_context_set_number(duo.client.context, SRDMA_OPT_STEP_TIMEOUT,
-	                                     500));
+	set_time(&duo.server, SRDMA_OPT_STEP_TIMEOUT, 500);
+	set_time(&duo.client, SRDMA_OPT_STEP_TIMEOUT, 500);
 	duo_start(&duo);
 	duo_dial(&duo, "127.0.0.1");
 	DUO_UNTIL(&duo, duo.client.session->phase == PHASE_ENDPOINT);
@@ -707,8 +711,7 @@ static void peer_that_falls_silent(void **state)
 
 	(void)state;
 	duo_open(&duo);
-	CHECK_SRDMA(
-	        srdma_context_set_number(duo.server.context, SRDMA_OPT_KEEPALIVE, 50));
+	set_time(&duo.server, SRDMA_OPT_KEEPALIVE, 50);
 	duo_start(&duo);
 	duo_connect(&duo);
 	/* While the client runs it answers, whatever the time. */
