@@ -4,6 +4,7 @@
 # For test scripts about secure_server and secure_client, in place of lib.sh: certificates,
 # a server on the mock, clients.
 
+# shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need openssl
 
@@ -13,6 +14,7 @@ mkdir -p "$SHARE"
 "$TOP/scripts/make-certs.sh" -x -s localhost -s 127.0.0.1 "$CERTS"
 "$TOP/scripts/make-certs.sh" -c client "$TEST_TMP/foreign"
 
+# shellcheck disable=SC2120 # most tests have no further options
 # start_server [OPTION...]: as `server`, at a free port, in $PORT, sharing $SHARE as data.
 start_server() {
 	: >"$(log_of server)" # of one before
@@ -27,6 +29,7 @@ stop_server() {
 	stop server TERM 30
 	assert_eq 0 "$STATUS" "exit status of the server"
 	assert_grep 'stopped: ' "$(log_of server)"
+	assert_grep 'left open: 0 sessions, 0 QPs, 0 MRs, 0 PDs, 0 CQs, 0 SRQs, 0 CM ids, 0 device' "$(log_of server)"
 }
 
 # client_as NAME ARG...: with the certificate of that name; at 127.0.0.1 and $PORT.

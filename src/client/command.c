@@ -32,8 +32,8 @@ static void print_usage(const struct command *command)
 
 void command_help(const struct command *command)
 {
-	printf("usage: secure_client HOST[:PORT] %s%s%s\n\n      ",
-	       command->name, *command->arguments ? " " : "", command->arguments);
+	printf("usage: secure_client HOST[:PORT] %s%s%s\n\n      ", command->name,
+	       *command->arguments ? " " : "", command->arguments);
 	cli_wrap(stdout, command->help, HELP_COLUMN);
 	if (command->options) {
 		putchar('\n');

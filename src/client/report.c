@@ -59,6 +59,7 @@ static void add_session(struct json *json, const struct client *client)
 	json_string(json, "protection", a.protection);
 	json_string(json, "device", a.device);
 	json_string(json, "gid", a.gid);
+	json_string(json, "qp_state", a.qp_state);
 	json_string(json, "psn_local", a.psn_local);
 	json_string(json, "psn_peer", a.psn_peer);
 	add_checks(json, a.checked);

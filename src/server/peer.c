@@ -278,6 +278,7 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 	json_string(&fields, "tls", a->tls);
 	json_string(&fields, "connect", how);
 	json_string(&fields, "device", a->device);
+	json_string(&fields, "qp_state", a->qp_state);
 	json_string(&fields, "psn_local", a->psn_local);
 	json_string(&fields, "psn_peer", a->psn_peer);
 	json_bool(&fields, "psn_exchanged", a->checked == SRDMA_ATTESTED_ALL);

@@ -138,6 +138,40 @@ void server_run(struct server *server)
 	event_base_dispatch(server->base);
 }
 
+/* Nothing of the device may be left, nor of the sessions. */
+static void log_left(void)
+{
+	struct srdma_objects o;
+	struct json fields = { 0 };
+	struct log_about about = { .event = "left", .fields = &fields };
+
+	srdma_objects(&o, sizeof(o));
+	about.level = o.sessions || o.queue_pairs || o.memory_regions ||
+	                              o.protection_domains || o.completion_queues ||
+	                              o.shared_receive_queues || o.cm_ids || o.contexts
+	                      ? SRDMA_LOG_ERROR
+	                      : SRDMA_LOG_INFO;
+	json_uint(&fields, "sessions", o.sessions);
+	json_uint(&fields, "queue_pairs", o.queue_pairs);
+	json_uint(&fields, "memory_regions", o.memory_regions);
+	json_uint(&fields, "protection_domains", o.protection_domains);
+	json_uint(&fields, "completion_queues", o.completion_queues);
+	json_uint(&fields, "shared_receive_queues", o.shared_receive_queues);
+	json_uint(&fields, "cm_ids", o.cm_ids);
+	json_uint(&fields, "contexts", o.contexts);
+	log_about(
+	        &about,
+	        "left open: %llu sessions, %llu QPs, %llu MRs, %llu PDs, %llu CQs, %llu "
+	        "SRQs, %llu CM ids, %llu device contexts",
+	        (unsigned long long)o.sessions, (unsigned long long)o.queue_pairs,
+	        (unsigned long long)o.memory_regions,
+	        (unsigned long long)o.protection_domains,
+	        (unsigned long long)o.completion_queues,
+	        (unsigned long long)o.shared_receive_queues, (unsigned long long)o.cm_ids,
+	        (unsigned long long)o.contexts);
+	json_free(&fields);
+}
+
 static void log_end(const struct server *server)
 {
 	const struct server_totals *t = &server->totals;
@@ -189,6 +223,8 @@ void server_finish(struct server *server)
 	}
 	libevent_global_shutdown();
 	srdma_context_free(server->context);
-	if (ran)
-		log_end(server);
+	if (!ran)
+		return;
+	log_end(server);
+	log_left();
 }

@@ -4,6 +4,7 @@
 # timeout: 120
 . "$(dirname "$0")/../session.sh"
 
+# shellcheck disable=SC2119
 start_server
 log=$(log_of server)
 

@@ -15,7 +15,7 @@ same() { # FILE FILE
 	cmp "$1" "$2" || fail "$1 and $2 differ"
 }
 nothing_else() { # DIR NAME...
-	assert_eq "$(printf '%s\n' "${@:2}" | sort)" "$(ls -A "$1" | sort)" "what is in $1"
+	assert_eq "$(printf '%s\n' "${@:2}" | sort)" "$(find "$1" -mindepth 1 -printf '%P\n' | sort)" "what is in $1"
 }
 
 # Sizes around everything that is cut somewhere: pages, slots (256 KiB), the region (4 MiB).

@@ -36,7 +36,8 @@ expect 2 secure_client localhost put
 assert_grep 'put: the arguments are: ' "$ERR"
 expect 2 secure_client localhost ping -c 0
 assert_grep "count: '0' is not a number from 1" "$ERR"
-expect 2 secure_client --ca x localhost:port: ping
+expect 2 secure_client --ca x localhost: ping
+assert_grep "is not HOST or HOST:PORT" "$ERR"
 expect 2 secure_client --timeout 3parsecs localhost ping
 assert_grep "'3parsecs' is not a time" "$ERR"
 expect 2 secure_client localhost write
