@@ -33,8 +33,6 @@ ABSENT(int, EOPNOTSUPP, rdma_leave_multicast, struct rdma_cm_id *id,
 
 ABSENT(int, EOPNOTSUPP, rdma_set_local_ece, struct rdma_cm_id *id, struct ibv_ece *ece)
 ABSENT(int, EOPNOTSUPP, rdma_get_remote_ece, struct rdma_cm_id *id, struct ibv_ece *ece)
-ABSENT(int, EOPNOTSUPP, rdma_reject_ece, struct rdma_cm_id *id, const void *private_data,
-       uint8_t private_data_len)
 
 ABSENT(int, EAFNOSUPPORT, rsocket, int domain, int type, int protocol)
 ABSENT(int, EOPNOTSUPP, rbind, int socket, const struct sockaddr *addr, socklen_t addrlen)

@@ -48,7 +48,15 @@ MOCK_API int rdma_accept(struct rdma_cm_id *id, struct rdma_conn_param *conn_par
 MOCK_API int rdma_reject(struct rdma_cm_id *id, const void *private_data,
                          uint8_t private_data_len)
 {
-	return errno_result(call_reject(to_cm_id(id), private_data, private_data_len));
+	return errno_result(call_reject(to_cm_id(id), REJECT_CONSUMER, private_data,
+	                                private_data_len));
+}
+
+MOCK_API int rdma_reject_ece(struct rdma_cm_id *id, const void *private_data,
+                             uint8_t private_data_len)
+{
+	return errno_result(call_reject(to_cm_id(id), REJECT_VENDOR_OPTION, private_data,
+	                                private_data_len));
 }
 
 MOCK_API int rdma_establish(struct rdma_cm_id *id)

@@ -181,7 +181,7 @@ int addr_bind(struct cm_id *id, const struct sockaddr *addr)
 	if (err)
 		return err;
 	err = addr_bind_locked(id, (const struct sockaddr *)&copy);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }
 
@@ -308,7 +308,7 @@ int addr_resolve(struct cm_id *id, const struct sockaddr *src, const struct sock
 	if (err)
 		return err;
 	err = resolve_locked(id, &from, &to);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }
 
@@ -351,6 +351,6 @@ int addr_resolve_route(struct cm_id *id)
 	} else {
 		err = -EINVAL;
 	}
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }

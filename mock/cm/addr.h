@@ -21,7 +21,7 @@ int addr_gid_index(const union ibv_gid *gid, unsigned int *index);
 
 /* rdma_bind_addr(3) */
 int addr_bind(struct cm_id *id, const struct sockaddr *addr);
-/* Under cm_lock. As the kernel's rdma_cm does for an id that needs any port. */
+/* Under the lock. As the kernel's rdma_cm does for an id that needs any port. */
 int addr_bind_locked(struct cm_id *id, const struct sockaddr *addr);
 /* rdma_resolve_addr(3), rdma_resolve_route(3): they are done, and their events there,
  * before they return. */
@@ -29,7 +29,8 @@ int addr_resolve(struct cm_id *id, const struct sockaddr *src,
                  const struct sockaddr *dst);
 int addr_resolve_route(struct cm_id *id);
 
-/* Under cm_lock: both addresses are there; the id is on the device now, with its GIDs. */
+/* Under the lock: both addresses are there; the id is on the device now, with its GIDs.
+ */
 void addr_set_device(struct cm_id *id);
 void addr_set_route(struct cm_id *id);
 

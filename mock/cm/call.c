@@ -97,7 +97,7 @@ int call_connect(struct cm_id *id, const struct rdma_conn_param *param)
 	if (err)
 		return err;
 	err = conn_connect(id, &full);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err ? err : call_complete(id);
 }
 
@@ -132,7 +132,7 @@ static int accept_connection(struct cm_id *id, const struct conn_param *full)
 	if (err)
 		return err;
 	err = conn_accept(id, full);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }
 
@@ -159,7 +159,8 @@ int call_accept(struct cm_id *id, const struct rdma_conn_param *param)
 	return call_complete(id);
 }
 
-int call_reject(struct cm_id *id, const void *data, uint8_t length)
+int call_reject(struct cm_id *id, enum reject_reason reason, const void *data,
+                uint8_t length)
 {
 	struct conn_param copy = { 0 };
 	int err = copy_private(&copy, data, length, PRIVATE_REJ);
@@ -168,8 +169,8 @@ int call_reject(struct cm_id *id, const void *data, uint8_t length)
 		err = id_lock(id);
 	if (err)
 		return err;
-	err = conn_reject(id, copy.private_data, length);
-	pthread_mutex_unlock(&cm_lock);
+	err = conn_reject(id, reason, copy.private_data, length);
+	cm_leave();
 	return err;
 }
 
@@ -183,7 +184,7 @@ int call_establish(struct cm_id *id)
 	if (err)
 		return err;
 	err = conn_establish(id);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }
 
@@ -195,14 +196,14 @@ int call_disconnect(struct cm_id *id)
 	if (err)
 		return err;
 	err = id->conn.state == CONN_NONE ? -EINVAL : 0;
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	if (!err)
 		err = id_qp_fail(id);
 	if (err)
 		return err;
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	err = conn_disconnect(id, &told);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err || told ? err : call_complete(id);
 }
 
@@ -216,6 +217,6 @@ int call_notify(struct cm_id *id, enum ibv_event_type event)
 	if (err)
 		return err;
 	err = conn_data_came(id);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }

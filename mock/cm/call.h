@@ -16,7 +16,8 @@ int call_complete(struct cm_id *id);
 
 int call_connect(struct cm_id *id, const struct rdma_conn_param *param);
 int call_accept(struct cm_id *id, const struct rdma_conn_param *param);
-int call_reject(struct cm_id *id, const void *data, uint8_t length);
+int call_reject(struct cm_id *id, enum reject_reason reason, const void *data,
+                uint8_t length);
 int call_establish(struct cm_id *id);
 int call_disconnect(struct cm_id *id);
 int call_notify(struct cm_id *id, enum ibv_event_type event);

@@ -235,13 +235,13 @@ static void on_timer(struct timer *timer)
 {
 	struct conn *conn = container_of(timer, struct conn, timer);
 
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	/* It may have been put off while we waited for the lock. */
 	if (conn->deadline && now_ns() >= conn->deadline) {
 		conn->deadline = 0;
 		expired(conn);
 	}
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 }
 
 /*
@@ -271,10 +271,10 @@ static void on_peer_lost(struct peer_watch *watch)
 {
 	struct conn *conn = container_of(watch, struct conn, watch);
 
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	mock_debug("cm#%08x: its peer died", conn->local_id);
 	peer_lost(conn);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 }
 
 /*
@@ -450,14 +450,15 @@ int conn_accept(struct cm_id *id, const struct conn_param *param)
 	return 0;
 }
 
-int conn_reject(struct cm_id *id, const uint8_t *data, uint8_t length)
+int conn_reject(struct cm_id *id, enum reject_reason reason, const uint8_t *data,
+                uint8_t length)
 {
 	struct conn *conn = &id->conn;
 
 	if (conn->state != CONN_REQ_RCVD && conn->state != CONN_REP_SENT &&
 	    conn->state != CONN_REP_RCVD)
 		return -EINVAL;
-	send_reject(conn, REJECT_CONSUMER, data, length);
+	send_reject(conn, reason, data, length);
 	conn_close(conn);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One connection's state machine (IBA 12.9): what is sent, what is waited for, and which
- * events its id gets. All under cm_lock.
+ * events its id gets. All under the lock.
  */
 #ifndef MOCK_CM_CONN_H
 #define MOCK_CM_CONN_H
@@ -61,7 +61,8 @@ void conn_init(struct conn *conn);
 /* The consumer's calls. -EINVAL in a state that does not permit them. */
 int conn_connect(struct cm_id *id, const struct conn_param *param);
 int conn_accept(struct cm_id *id, const struct conn_param *param);
-int conn_reject(struct cm_id *id, const uint8_t *data, uint8_t length);
+int conn_reject(struct cm_id *id, enum reject_reason reason, const uint8_t *data,
+                uint8_t length);
 int conn_establish(struct cm_id *id);
 /* *told: the event DISCONNECTED was raised before. */
 int conn_disconnect(struct cm_id *id, bool *told);
@@ -70,7 +71,7 @@ int conn_data_came(struct cm_id *id);
 
 /* The id goes: tells the peer, once, and takes part in nothing any more. */
 void conn_abandon(struct cm_id *id);
-/* Then without cm_lock: nothing of it runs any more. */
+/* Then without the lock: nothing of it runs any more. */
 void conn_release(struct conn *conn);
 
 /* receive.c: from the inbox. */

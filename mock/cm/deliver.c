@@ -14,9 +14,9 @@ static int finish_connecting(struct cm_id *id)
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	err = conn_establish(id);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }
 

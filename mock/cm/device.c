@@ -18,12 +18,12 @@ static uint32_t forks;
 static void before_fork(void)
 {
 	pthread_mutex_lock(&lock);
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 }
 
 static void after_fork(void)
 {
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	pthread_mutex_unlock(&lock);
 }
 
@@ -39,7 +39,7 @@ static void after_fork_in_child(void)
 	after_fork();
 }
 
-/* After the host's own handlers, so that ours is the first before a fork: cm_lock goes
+/* After the host's own handlers, so that ours is the first before a fork: the lock goes
  * before the host's locks. */
 static void watch_forks(void)
 {
@@ -69,12 +69,14 @@ static int open_locked(void)
 
 int cm_device_open(void)
 {
-	int err = 0;
+	int cancel, err = 0;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&lock);
 	if (!shared)
 		err = open_locked();
 	pthread_mutex_unlock(&lock);
+	pthread_setcancelstate(cancel, NULL);
 	return err;
 }
 

@@ -150,9 +150,9 @@ int event_next(struct cm_channel *channel, struct cm_event **event)
 	int err;
 
 	for (;;) {
-		pthread_mutex_lock(&cm_lock);
+		cm_enter();
 		*event = take(channel, waited);
-		pthread_mutex_unlock(&cm_lock);
+		cm_leave();
 		if (*event)
 			return 0;
 		err = bell_wait(channel->rdma.fd);
@@ -164,17 +164,17 @@ int event_next(struct cm_channel *channel, struct cm_event **event)
 
 void event_ack(struct cm_event *event)
 {
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	event->owner->events_acked++;
 	pthread_cond_broadcast(&acked);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	free(event);
 }
 
 void events_wait_acked(const struct cm_id *id)
 {
 	while (id->events_acked != id->events_delivered)
-		pthread_cond_wait(&acked, &cm_lock);
+		cm_wait(&acked);
 }
 
 void events_forget(void)

@@ -24,7 +24,7 @@ struct cm_event {
 struct cm_channel {
 	struct rdma_event_channel rdma;
 	uint64_t bell;
-	struct list events; /* under cm_lock */
+	struct list events; /* under the lock */
 };
 
 static inline struct cm_event *to_cm_event(struct rdma_cm_event *event)
@@ -41,7 +41,7 @@ int channel_open(struct cm_channel **channel);
 void channel_close(struct cm_channel *channel);
 
 /*
- * Under cm_lock. An event for the id; NULL when there is no memory, which is said in the
+ * Under the lock. An event for the id; NULL when there is no memory, which is said in the
  * log. Filled in by the caller, then queued.
  */
 struct cm_event *event_new(struct cm_id *id, enum rdma_cm_event_type type, int status);
@@ -50,7 +50,7 @@ void event_queue(struct cm_event *event);
 void event_raise(struct cm_id *id, enum rdma_cm_event_type type, int status);
 void event_set_private(struct cm_event *event, const uint8_t *data, uint8_t length);
 
-/* Under cm_lock: takes the id's events off its channel, onto a list or another channel.
+/* Under the lock: takes the id's events off its channel, onto a list or another channel.
  */
 void events_take_back(struct cm_id *id, struct list *onto);
 void events_move(struct cm_id *id, struct cm_channel *to);
@@ -58,7 +58,7 @@ void events_move(struct cm_id *id, struct cm_channel *to);
 /* Waits as the descriptor's flags say: -EAGAIN, -EINTR. */
 int event_next(struct cm_channel *channel, struct cm_event **event);
 void event_ack(struct cm_event *event);
-/* Under cm_lock: until all that were delivered are acknowledged. */
+/* Under the lock: until all that were delivered are acknowledged. */
 void events_wait_acked(const struct cm_id *id);
 
 /* As rdma_get_cm_event(3): deliver.c does for the id's queue pair what the event calls

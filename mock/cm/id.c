@@ -8,8 +8,6 @@
 #include "host/registry.h"
 #include "object/handle.h"
 
-pthread_mutex_t cm_lock = PTHREAD_MUTEX_INITIALIZER;
-
 /* Half a second: what the kernel's rdma_cm derives from its assumed packet life time. */
 enum { ACK_TIMEOUT = 17 };
 
@@ -19,7 +17,7 @@ int id_lock(const struct cm_id *id)
 {
 	if (id->forks != cm_forks())
 		return -EINVAL;
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	return 0;
 }
 
@@ -125,7 +123,7 @@ void id_discard_child(struct cm_id *child)
  * on the list. Returns when the program has let go of it. */
 static void shut(struct cm_id *id, struct list *events)
 {
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	id->stage = ID_DESTROYED;
 	conn_abandon(id);
 	if (id->bound)
@@ -133,7 +131,7 @@ static void shut(struct cm_id *id, struct list *events)
 	handle_free(&ids, id->handle);
 	events_take_back(id, events);
 	events_wait_acked(id);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 }
 
 static void discard_events(struct list *events)
@@ -189,12 +187,12 @@ int id_migrate(struct cm_id *id, struct rdma_event_channel *channel)
 	before = to_cm_channel(id->rdma.channel);
 	events_move(id, own ? own : to_cm_channel(channel));
 	id->sync = own != NULL;
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	if (was_sync)
 		drop_held_event(id);
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	events_wait_acked(id);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	if (was_sync)
 		channel_close(before);
 	return 0;

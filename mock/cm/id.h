@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Communication identifiers: struct rdma_cm_id with what is behind it.
- *
- * One lock, cm_lock, guards the state of all ids, connections and channels of this
- * process. It is taken before any lock of the host, and never held while waiting for
- * something, while a queue pair is changed, or while a program's memory is read or
- * written.
- */
+/* Communication identifiers: struct rdma_cm_id with what is behind it. */
 #ifndef MOCK_CM_ID_H
 #define MOCK_CM_ID_H
 
-#include <pthread.h>
 #include <rdma/rdma_cma.h>
 #include <infiniband/sa.h>
 #include <stdbool.h>
 #include "base/util.h"
 #include "cm/conn.h"
 #include "cm/event.h"
-
-extern pthread_mutex_t cm_lock;
+#include "cm/lock.h"
 
 /* How far an id has come; what may be asked of it follows from that. */
 enum id_stage {
@@ -76,18 +67,18 @@ int id_migrate(struct cm_id *id, struct rdma_event_channel *channel);
 int id_set_option(struct cm_id *id, int level, int option, const void *value,
                   size_t length);
 
-/* Takes cm_lock, unless the id is of the process that forked this one: -EINVAL. */
+/* As cm_enter(), unless the id is of the process that forked this one: -EINVAL. */
 int id_lock(const struct cm_id *id);
 
-/* Under cm_lock: the id that a listener's handle stands for, or NULL. */
+/* Under the lock: the id that a listener's handle stands for, or NULL. */
 struct cm_id *id_find(uint32_t handle);
-/* Under cm_lock, by the engine: an id for a request that came to this listener. NULL: no
+/* Under the lock, by the engine: an id for a request that came to this listener. NULL: no
  * memory. */
 struct cm_id *id_create_child(struct cm_id *listener);
 /* Undoes it, before anything else knows of the child. */
 void id_discard_child(struct cm_id *child);
 
-/* After fork(), in the child, under cm_lock: all ids are the parent's. */
+/* After fork(), in the child, under the lock: all ids are the parent's. */
 void ids_forget(void);
 
 #endif

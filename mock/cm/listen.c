@@ -38,7 +38,7 @@ int listen_start(struct cm_id *id, int backlog)
 	if (err)
 		return err;
 	err = listen_locked(id, backlog);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }
 

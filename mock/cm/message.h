@@ -30,6 +30,7 @@ enum reject_reason {
 	REJECT_INVALID_SERVICE_ID = 8,
 	REJECT_STALE_CONNECTION = 10,
 	REJECT_CONSUMER = 28,
+	REJECT_VENDOR_OPTION = 35, /* what rdma_reject_ece(3) says */
 };
 
 /* What is left for the consumer: in a REQ, 36 of 92 bytes are the RDMA IP CM header. */

@@ -60,6 +60,6 @@ int id_set_option(struct cm_id *id, int level, int option, const void *value,
 	if (err)
 		return err;
 	err = set(id, option, &copy, length);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	return err;
 }

@@ -101,7 +101,7 @@ int id_qp_attr(const struct cm_id *id, struct ibv_qp_attr *attr, int *mask)
 	if (err)
 		return err;
 	filled = fill(id, &copy);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 	if (filled < 0)
 		return filled;
 	*attr = copy;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The queue pair on an id, and what it needs. All in the program's threads, without
- * cm_lock.
+ * the lock.
  */
 #ifndef MOCK_CM_QP_H
 #define MOCK_CM_QP_H

@@ -200,11 +200,11 @@ void messages_receive(struct peer *from, const void *body, uint32_t length)
 		          "dropped");
 		return;
 	}
-	pthread_mutex_lock(&cm_lock);
+	cm_enter();
 	conn = find(message);
 	/* Whose process is gone has no use for an answer; what it said of a connection
 	 * counts. */
 	if (conn || from)
 		receivers[message->kind](from ? from : conn->peer, conn, message);
-	pthread_mutex_unlock(&cm_lock);
+	cm_leave();
 }
