@@ -38,6 +38,28 @@ perftest 4096 2000 ib_send_bw -s 4096 --use-srq
 perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
 perftest 4096 1000 ib_read_bw -s 4096 -e
 
+# Connected by the connection manager: there is no TCP port to see, so the client asks again.
+perftest_cm() {
+	size=$1 iterations=$2
+	shift 2
+	port=$(free_port)
+	spawn server mock "$@" -R -s "$size" -n "$iterations" -p "$port"
+	until_true 20 cm_client "$size" "$iterations" "$@" || fail "$* -R does not succeed"
+	wait_exit server 30
+	assert_eq 0 "$STATUS" "status of the server, $* -R"
+	assert_no_grep 'Completion with error|Failed status' "$(log_of server)"
+}
+cm_client() {
+	size=$1 iterations=$2
+	shift 2
+	mock "$@" -R -s "$size" -n "$iterations" -p "$port" 127.0.0.1 >"$TEST_TMP/client.log" 2>&1 &&
+		grep -qE "^ $size +[1-9][0-9]* +(0\.0*[1-9]|[1-9])[0-9.]* " "$TEST_TMP/client.log"
+}
+perftest_cm 8 1000 ib_send_lat
+perftest_cm 65536 1000 ib_write_bw
+perftest_cm 4096 500 ib_read_lat
+perftest_cm 4096 1000 ib_send_bw -q 4
+
 # All sizes in one run: 23 lines of figures.
 port=$(free_port)
 spawn server mock ib_write_bw -a -n 50 -p "$port"
