@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "host/inside.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 	YIELDS = 1000,  /* it lost its core, and may need ours */
 	NAP_NS = 50000, /* it is stopped, or moves much data */
 	CHECK_EVERY = 64,
+	TELL_AFTER = CHECK_EVERY * 256, /* about a second */
 };
 
 uint64_t owner_lock_tag;
@@ -38,17 +40,14 @@ static bool is_dead(uint64_t tag)
 }
 
 /* proc(5): the state follows the name, which is in parentheses and may hold anything. */
-static bool is_stopped(uint64_t tag)
+static bool is_stopped(pid_t pid)
 {
-	struct process_info info;
 	char path[32], line[256];
 	const char *state;
 	ssize_t got;
 	int fd;
 
-	if (registry_process(tag_slot(tag), tag >> SLOT_BITS, &info))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)info.pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -56,14 +55,28 @@ static bool is_stopped(uint64_t tag)
 	close(fd);
 	line[got > 0 ? got : 0] = '\0';
 	state = strrchr(line, ')');
-	return state && (state[1] == ' ') && (state[2] == 'T' || state[2] == 't');
+	return state && state[1] == ' ' && (state[2] == 'T' || state[2] == 't');
 }
 
-static bool is_lost(uint64_t tag, unsigned int turn, bool from_stopped)
+static void tell_if_stopped(uint64_t tag)
+{
+	struct process_info info;
+
+	if (!registry_process(tag_slot(tag), tag >> SLOT_BITS, &info) &&
+	    is_stopped(info.pid))
+		mock_warn("waiting for process %d, which is stopped in the middle of a "
+		          "request: continue or kill it",
+		          (int)info.pid);
+}
+
+/* Whether the holder died; one that is stopped only takes its time. */
+static bool is_lost(uint64_t tag, unsigned int turn)
 {
 	if (!tag || turn % CHECK_EVERY)
 		return false;
-	return is_dead(tag) || (from_stopped && turn > YIELDS && is_stopped(tag));
+	if (turn == TELL_AFTER)
+		tell_if_stopped(tag);
+	return is_dead(tag);
 }
 
 static void pause_for(unsigned int turn)
@@ -82,11 +95,11 @@ static void pause_for(unsigned int turn)
 	}
 }
 
-int owner_lock_wait(struct owner_lock *lock, bool from_stopped)
+int owner_lock_wait(struct owner_lock *lock)
 {
 	for (unsigned int turn = 1;; turn++) {
 		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);
-		bool lost = is_lost(owner, turn, from_stopped);
+		bool lost = is_lost(owner, turn);
 
 		if ((!owner || lost) &&
 		    atomic_compare_exchange_strong_explicit(
@@ -101,8 +114,8 @@ bool owner_lock_settle(struct owner_lock *lock)
 {
 	uint32_t turns;
 
-	atomic_thread_fence(
-	        memory_order_seq_cst); /* what was changed before is seen by who comes */
+	/* What was changed before is seen by whoever takes the lock from here on. */
+	atomic_thread_fence(memory_order_seq_cst);
 	turns = atomic_load_explicit(&lock->turns, memory_order_acquire);
 	for (unsigned int turn = 1;; turn++) {
 		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_acquire);
@@ -110,7 +123,7 @@ bool owner_lock_settle(struct owner_lock *lock)
 		if (!owner ||
 		    atomic_load_explicit(&lock->turns, memory_order_acquire) != turns)
 			return true;
-		if (is_lost(owner, turn, true))
+		if (is_lost(owner, turn))
 			return false;
 		pause_for(turn);
 	}

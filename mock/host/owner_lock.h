@@ -30,7 +30,7 @@ static inline void owner_lock_init(struct owner_lock *lock)
 	atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
 }
 
-int owner_lock_wait(struct owner_lock *lock, bool from_stopped);
+int owner_lock_wait(struct owner_lock *lock);
 
 static inline bool owner_lock_try(struct owner_lock *lock)
 {
@@ -47,23 +47,7 @@ static inline bool owner_lock_try(struct owner_lock *lock)
  */
 static inline int owner_lock(struct owner_lock *lock)
 {
-	return likely(owner_lock_try(lock)) ? 0 : owner_lock_wait(lock, false);
-}
-
-/*
- * As owner_lock(), but takes it also from a process that is stopped, as if that had died:
- * for a lock that is held while data is copied, since a signal stops a process at the end
- * of a system call. When it goes on, it asks owner_lock_held(), and keeps its hands off.
- */
-static inline int owner_lock_from_stopped(struct owner_lock *lock)
-{
-	return likely(owner_lock_try(lock)) ? 0 : owner_lock_wait(lock, true);
-}
-
-/* Whether we still have the lock that we took. */
-static inline bool owner_lock_held(const struct owner_lock *lock)
-{
-	return atomic_load_explicit(&lock->owner, memory_order_relaxed) == owner_lock_tag;
+	return likely(owner_lock_try(lock)) ? 0 : owner_lock_wait(lock);
 }
 
 static inline void owner_unlock(struct owner_lock *lock)
@@ -77,8 +61,7 @@ static inline void owner_unlock(struct owner_lock *lock)
 
 /*
  * Waits until whoever holds the lock now has given it back, without taking it: a process
- * that is stopped in here holds up nobody. False when the holder will not, being dead or
- * stopped.
+ * that is stopped in here holds up nobody. False when the holder died with it.
  */
 bool owner_lock_settle(struct owner_lock *lock);
 

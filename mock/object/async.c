@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "object/cq.h"
 #include "object/device.h"
 #include "object/qp.h"
@@ -129,6 +131,19 @@ void async_ack(struct ibv_async_event *event)
 	}
 }
 
+/*
+ * The descriptor is readable once less. A reader that has taken the count already finds
+ * the queue without the event, and waits again; so this must not wait.
+ */
+static void take_back(int fd)
+{
+	uint64_t one;
+	struct iovec iov = { &one, sizeof(one) };
+
+	if (preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0)
+		mock_debug("an event was read as its object went");
+}
+
 /* Takes the object's unread events out of the queue. */
 static void drop_unread(struct context *context, const uint32_t *delivered)
 {
@@ -142,6 +157,7 @@ static void drop_unread(struct context *context, const uint32_t *delivered)
 			continue;
 		list_del(&item->node);
 		free(item);
+		take_back(context->vctx.context.async_fd);
 	}
 	pthread_mutex_unlock(&context->async_lock);
 }

@@ -135,8 +135,9 @@ static enum outcome deliver_scattered(const struct request *req)
 	int err = 0;
 
 	if (status == IBV_WC_SUCCESS)
-		err = copy_to_owner(req, iov, iovs);
-	if (err == -ESRCH || err == -ESTALE)
+		err = peer_write(req->owner, iov, iovs, req->packet->iov,
+		                 req->packet->iovs);
+	if (err == -ESRCH)
 		return after_copy(err);
 	if (err)
 		status = IBV_WC_LOC_PROT_ERR;

@@ -5,25 +5,10 @@
 #include <errno.h>
 #include "object/mr.h"
 
-int copy_to_owner(const struct request *req, const struct iovec *iov, unsigned int iovs)
-{
-	int err = peer_write(req->owner, iov, iovs, req->packet->iov, req->packet->iovs);
-
-	return likely(owner_lock_held(&req->qp->lock)) ? err : -ESTALE;
-}
-
-int copy_from_owner(const struct request *req, const struct iovec *iov)
-{
-	int err = peer_read(req->owner, iov, 1, req->packet->iov, req->packet->iovs);
-
-	return likely(owner_lock_held(&req->qp->lock)) ? err : -ESTALE;
-}
-
 enum outcome after_copy(int err)
 {
 	switch (err) {
 	case 0: return RESP_DONE;
-	case -ESTALE: return RESP_LOST;
 	case -ESRCH: return RESP_DROP;      /* the owner is gone */
 	case -EPERM: return RESP_OPERATION; /* the system forbids it */
 	default: return RESP_ACCESS;
@@ -51,8 +36,9 @@ static enum outcome execute_write(struct request *req)
 	struct iovec iov;
 
 	if (remote_memory(req, IBV_ACCESS_REMOTE_WRITE, req->packet->length, &iov))
-		outcome = after_copy(copy_to_owner(req, &iov, 1));
-	return outcome == RESP_LOST ? outcome : deliver_immediate(req, outcome);
+		outcome = after_copy(peer_write(req->owner, &iov, 1, req->packet->iov,
+		                                req->packet->iovs));
+	return deliver_immediate(req, outcome);
 }
 
 enum outcome execute_read(struct request *req)
@@ -62,13 +48,12 @@ enum outcome execute_read(struct request *req)
 
 	if (!remote_memory(req, IBV_ACCESS_REMOTE_READ, packet->length, &iov))
 		return RESP_ACCESS;
-	return after_copy(copy_from_owner(req, &iov));
+	return after_copy(
+	        peer_read(req->owner, &iov, 1, req->packet->iov, req->packet->iovs));
 }
 
-/* Reads, and writes if the atomic says so. -EAGAIN: stopped between the two, and passed
- * by others. */
-static int atomic_step(struct request *req, struct owner_lock *lock,
-                       const struct iovec *remote)
+/* Reads, and writes if the atomic says so. */
+static int read_modify_write(struct request *req, const struct iovec *remote)
 {
 	const struct packet *packet = req->packet;
 	uint64_t found, put = packet->swap_add;
@@ -77,8 +62,6 @@ static int atomic_step(struct request *req, struct owner_lock *lock,
 
 	if (err)
 		return err;
-	if (!owner_lock_held(lock))
-		return -EAGAIN;
 	req->original = found;
 	if (packet->opcode == RC_FETCH_ADD)
 		put += found;
@@ -89,7 +72,8 @@ static int atomic_step(struct request *req, struct owner_lock *lock,
 }
 
 /* Atomic to all QPs of the device (IBV_ATOMIC_HCA): one at a time on one process's
- * memory. */
+ * memory.
+ */
 static enum outcome execute_atomic(struct request *req)
 {
 	struct owner_lock *lock = &((struct segment_head *)req->owner->base)->atomic_lock;
@@ -98,13 +82,10 @@ static enum outcome execute_atomic(struct request *req)
 
 	if (!remote_memory(req, IBV_ACCESS_REMOTE_ATOMIC, sizeof(uint64_t), &remote))
 		return RESP_ACCESS;
-	do {
-		owner_lock_from_stopped(lock);
-		err = atomic_step(req, lock, &remote);
-		if (owner_lock_held(lock))
-			owner_unlock(lock);
-	} while (err == -EAGAIN);
-	return owner_lock_held(&req->qp->lock) ? after_copy(err) : RESP_LOST;
+	owner_lock(lock);
+	err = read_modify_write(req, &remote);
+	owner_unlock(lock);
+	return after_copy(err);
 }
 
 enum outcome execute(struct request *req)

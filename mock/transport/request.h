@@ -18,7 +18,6 @@ enum outcome {
 	RESP_INVALID,   /* NAK-Invalid Request */
 	RESP_ACCESS,    /* NAK-Remote Access Error */
 	RESP_OPERATION, /* NAK-Remote Operational Error */
-	RESP_LOST,      /* we were stopped, and the QP taken from us meanwhile */
 };
 
 struct request {
@@ -43,13 +42,7 @@ enum outcome deliver_immediate(struct request *req, enum outcome written);
 enum outcome execute(struct request *req);
 enum outcome execute_read(struct request *req);
 
-/*
- * Copies between the packet's vector and the owner's memory. -ESTALE: the process was
- * stopped on the way, and the owner did not wait; nothing of the QP's may be touched any
- * more.
- */
-int copy_to_owner(const struct request *req, const struct iovec *iov, unsigned int iovs);
-int copy_from_owner(const struct request *req, const struct iovec *iov);
+/* What comes of peer_read() or peer_write(). */
 enum outcome after_copy(int err);
 
 #endif

@@ -112,7 +112,6 @@ static const struct {
 	[RESP_RNR] = { AETH_RNR_NAK, 0, false },
 	[RESP_INVALID] = { NAK_INVALID_REQUEST, IBV_EVENT_QP_REQ_ERR, true },
 	[RESP_ACCESS] = { NAK_REMOTE_ACCESS, IBV_EVENT_QP_ACCESS_ERR, true },
-	[RESP_LOST] = { 0, 0, false },
 	[RESP_OPERATION] = { NAK_REMOTE_OPERATION, IBV_EVENT_QP_FATAL, true },
 };
 
@@ -152,9 +151,9 @@ static void fail(struct peer *owner, struct qp_shared *qp, enum ibv_event_type e
 
 void responder_lock(struct peer *owner, struct qp_shared *qp)
 {
-	if (likely(!owner_lock_from_stopped(&qp->lock)))
+	if (likely(!owner_lock(&qp->lock)))
 		return;
-	/* The peer died, or was stopped, in the middle of a request: what it did, nobody
+	/* The peer died in the middle of a request: what it did, nobody
 	 * knows. */
 	if (qp->qpn && atomic_load(&qp->state) != IBV_QPS_RESET)
 		fail(owner, qp, IBV_EVENT_QP_FATAL);
@@ -175,10 +174,6 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 
 	responder_lock(owner, qp);
 	outcome = respond(&req);
-	if (unlikely(outcome == RESP_LOST)) {
-		reply->sent = false;
-		return;
-	}
 	if (outcome == RESP_DONE) {
 		qp->epsn = (qp->epsn + 1) & PSN_MASK;
 		if (qp->received <= PSN_MASK / 2)
