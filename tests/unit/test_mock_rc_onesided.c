@@ -3,6 +3,7 @@
  * WRITE, READ and ATOMIC take no part of the target's processor: they complete while its
  * process is stopped, whatever it was doing in that instant.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -140,11 +141,103 @@ static void stopped_at_any_instant(void **state)
 	sides_run(SIDES_PROCESSES, random_stopper, busy_target, NULL);
 }
 
+/* --- an initiator that is stopped
+ * ------------------------------------------------------------- */
+
+enum { STOPS = 5, WRITTEN = 16384 };
+
+/* Writes without end; when its connection breaks, that is all that happens to it. */
+static void writer(struct side *side)
+{
+	struct rc_end writes, other;
+	enum ibv_wc_status status;
+
+	rc_side_open(side, &writes, &rc_default);
+	rc_side_open(side, &other, &rc_default);
+	memset(writes.buffer, 0xaa, WRITTEN);
+	side_put(side, "!", 1);
+	do {
+		rc_do(&writes, &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
+		                                .flags = IBV_SEND_SIGNALED,
+		                                .length = WRITTEN });
+		status = rc_next(writes.send_cq).status;
+	} while (status == IBV_WC_SUCCESS);
+	CHECK(status == IBV_WC_REM_ACCESS_ERR || status == IBV_WC_RETRY_EXC_ERR ||
+	      status == IBV_WC_WR_FLUSH_ERR);
+	rc_expect_state(&writes, IBV_QPS_ERR);
+	/* The other connection has not noticed anything. */
+	rc_recv(&other, 1, 0, 64);
+	side_meet(side);
+	rc_received(&other, 1);
+	rc_side_close(side, &other);
+	rc_side_close(side, &writes);
+}
+
+static void *continue_soon(void *argument)
+{
+	pass_ms(20);
+	process_continue(*(pid_t *)argument);
+	return NULL;
+}
+
+/*
+ * Takes the region away while its writer is stopped, which may be in the middle of
+ * writing. Whether that waits for the writer to go on or not: from then on the memory is
+ * not written.
+ */
+static void take_away(struct side *side, struct rc_end *end)
+{
+	pthread_t thread;
+
+	process_stop(side->other);
+	CHECK_EQ(pthread_create(&thread, NULL, continue_soon, &side->other), 0);
+	CHECK_EQ(ibv_dereg_mr(end->mr), 0);
+	end->mr = NULL;
+	memset(end->buffer, 0, WRITTEN);
+	pthread_join(thread, NULL);
+}
+
+static void stops_its_writer(struct side *side)
+{
+	struct rc_end written, other;
+	char byte;
+
+	rc_side_open(side, &written, &rc_default);
+	rc_side_open(side, &other, &rc_default);
+	side_get(side, &byte, 1);
+	for (int i = 0; i < STOPS; i++) {
+		uint64_t until = now_ns() + (uint64_t)random() % 300000;
+
+		while (now_ns() < until)
+			;
+		process_stop(side->other);
+		process_continue(side->other);
+	}
+	take_away(side, &written);
+	side_meet(side);
+	rc_expect_only(written.buffer, WRITTEN, 0);
+	rc_do(&other, &(struct rc_op){ .opcode = IBV_WR_SEND,
+	                               .id = 1,
+	                               .flags = IBV_SEND_SIGNALED,
+	                               .length = 8 });
+	rc_sent(&other, 1);
+	rc_side_close(side, &other);
+	rc_side_close(side, &written);
+}
+
+static void stopped_initiator(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++)
+		sides_run(SIDES_PROCESSES, stops_its_writer, writer, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(while_stopped),
 		cmocka_unit_test(stopped_at_any_instant),
+		cmocka_unit_test(stopped_initiator),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
