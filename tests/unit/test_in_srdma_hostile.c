@@ -736,8 +736,7 @@ static void idle_session_gives_memory_back(void **state)
 
 	(void)state;
 	duo_open(&duo);
-	CHECK_SRDMA(srdma_context_set_number(duo.client.context, SRDMA_OPT_KEEPALIVE,
-	                                     100));
+	set_time(&duo.client, SRDMA_OPT_KEEPALIVE, 100);
 	duo_start(&duo);
 	duo_connect(&duo);
 	for (unsigned round = 0; round < 3; round++) {

@@ -17,8 +17,8 @@ static char directory[128];
 
 const char *pki_path(const char *name, const char *suffix)
 {
-	static char paths[4][256];
-	static unsigned int turn;
+	static _Thread_local char paths[4][256];
+	static _Thread_local unsigned int turn;
 	char *path = paths[turn++ % 4];
 
 	snprintf(path, sizeof(paths[0]), "%s/%s%s", directory, name, suffix);
