@@ -172,7 +172,7 @@ static void messages(void **state)
 		CHECK_SRDMA(srdma_recv_wait(session, text, sizeof(text), PATIENCE_MS,
 		                            &length));
 		text[length] = '\0';
-		CHECK_EQ(atoi(text + 8), i);
+		CHECK_EQ(strtol(text + 8, NULL, 10), i);
 	}
 	CHECK_SRDMA(srdma_close_wait(session, PATIENCE_MS));
 	CHECK_EQ(srdma_session_state(session), SRDMA_STATE_CLOSED);
