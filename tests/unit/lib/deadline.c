@@ -7,7 +7,8 @@
 
 #include "deadline.h"
 
-uint64_t now_ns(void)
+/* The mock has one of its own, the same, where a test is linked with its objects. */
+__attribute__((weak)) uint64_t now_ns(void)
 {
 	struct timespec now;
 

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The connection's state machine with a carrier that loses, repeats, refuses and keeps
+ * back what a test names, and with messages that nobody sent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cm/conn.h"
+#include "cm/id.h"
+#include "cm/send.h"
+#include "host/random.h"
+#include "lib/check.h"
+#include "lib/connection.h"
+#include "lib/deadline.h"
+
+enum { TIMEOUT_MS = 100, RETRIES = 4, ALWAYS = 1 << 20 };
+
+/* All under the connection manager's lock, as sending is. */
+static struct {
+	int (*real)(struct peer *to, const struct message *message);
+	unsigned int sent[MESSAGE_KINDS];
+	unsigned int lose[MESSAGE_KINDS];   /* so many of the next ones */
+	unsigned int refuse[MESSAGE_KINDS]; /* with -EAGAIN */
+	unsigned int twice[MESSAGE_KINDS];
+	struct message last[MESSAGE_KINDS];
+} carrier;
+
+static int carry(struct peer *to, const struct message *message)
+{
+	unsigned int kind = message->kind;
+
+	carrier.sent[kind]++;
+	carrier.last[kind] = *message;
+	if (carrier.refuse[kind]) {
+		carrier.refuse[kind]--;
+		return -EAGAIN;
+	}
+	if (carrier.lose[kind]) {
+		carrier.lose[kind]--;
+		return 0;
+	}
+	if (carrier.twice[kind])
+		carrier.real(to, message);
+	return carrier.real(to, message);
+}
+
+static void start(struct cn_pair *pair)
+{
+	cn_set_patience(TIMEOUT_MS, RETRIES);
+	carrier.real = message_carrier;
+	message_carrier = carry;
+	cn_pair_open(pair);
+}
+
+static void set(unsigned int *what, unsigned int value)
+{
+	cm_enter();
+	*what = value;
+	cm_leave();
+}
+
+static unsigned int sent(enum message_kind kind)
+{
+	unsigned int count;
+
+	cm_enter();
+	count = carrier.sent[kind];
+	cm_leave();
+	return count;
+}
+
+static struct message last(enum message_kind kind)
+{
+	struct message message;
+
+	cm_enter();
+	message = carrier.last[kind];
+	cm_leave();
+	return message;
+}
+
+static enum conn_state state_of(struct rdma_cm_id *id)
+{
+	enum conn_state state;
+
+	cm_enter();
+	state = to_cm_id(id)->conn.state;
+	cm_leave();
+	return state;
+}
+
+/* As the engine would, from the peer that a message of this process names. */
+static void receive(const struct message *message)
+{
+	messages_receive(peer_self(), message, sizeof(*message));
+}
+
+/* Events of a whole connection, each once, whatever happens to its messages. */
+static void connect_and_disconnect(struct cn_pair *pair)
+{
+	cn_pair_connect(pair);
+	CHECK_CALL(rdma_disconnect(pair->client));
+	CHECK(cn_expect(pair->server_channel, RDMA_CM_EVENT_DISCONNECTED, 0) ==
+	      pair->server);
+	CHECK_CALL(rdma_disconnect(pair->server));
+	CHECK(cn_expect(pair->client_channel, RDMA_CM_EVENT_DISCONNECTED, 0) ==
+	      pair->client);
+	cn_expect(pair->client_channel, RDMA_CM_EVENT_TIMEWAIT_EXIT, 0);
+	cn_expect(pair->server_channel, RDMA_CM_EVENT_TIMEWAIT_EXIT, 0);
+	cn_expect_none(pair->client_channel);
+	cn_expect_none(pair->server_channel);
+}
+
+/* --- lost, repeated, refused -----------------------------------------------------------
+ */
+
+static const enum message_kind kinds[] = {
+	MESSAGE_REQ, MESSAGE_REP, MESSAGE_RTU, MESSAGE_DREQ, MESSAGE_DREP,
+};
+
+/* argument: which. What has no answer comes again when what it answers does. */
+static void lost_body(struct side *side)
+{
+	enum message_kind kind = *(const enum message_kind *)side->argument;
+	struct cn_pair pair;
+
+	start(&pair);
+	set(&carrier.lose[kind], 2);
+	connect_and_disconnect(&pair);
+	CHECK(sent(kind) >= 3);
+	cn_pair_close(&pair);
+}
+
+static void each_kind_lost(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
+		alone_run(lost_body, &kinds[i]);
+}
+
+static void repeated_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	for (unsigned int i = 0; i < MESSAGE_KINDS; i++)
+		set(&carrier.twice[i], 1);
+	connect_and_disconnect(&pair);
+	cn_pair_close(&pair);
+}
+
+ALONE(repeated)
+
+/* A peer that takes nothing at the moment costs none of the tries. */
+static void refused_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	set(&carrier.refuse[MESSAGE_REQ], 3 * RETRIES);
+	set(&carrier.refuse[MESSAGE_REP], 2);
+	set(&carrier.refuse[MESSAGE_DREQ], 3 * RETRIES);
+	connect_and_disconnect(&pair);
+	CHECK(sent(MESSAGE_REQ) > 3 * RETRIES);
+	cn_pair_close(&pair);
+}
+
+ALONE(refused)
+
+static void request_never_answered_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	set(&carrier.lose[MESSAGE_REQ], ALWAYS);
+	pair.client = cn_resolve(pair.client_channel, pair.port);
+	cn_connect(pair.client, NULL, 0);
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
+	CHECK_EQ(sent(MESSAGE_REQ), 1 + RETRIES);
+	cn_expect_none(pair.server_channel);
+	cn_pair_close(&pair);
+}
+
+ALONE(request_never_answered)
+
+/* The client is told by a REJ that the server has given up. */
+static void response_never_answered_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	pair.client = cn_resolve(pair.client_channel, pair.port);
+	cn_connect(pair.client, NULL, 0);
+	pair.server = cn_expect(pair.server_channel, RDMA_CM_EVENT_CONNECT_REQUEST, 0);
+	cn_accept(pair.server);
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_CONNECT_RESPONSE, 0);
+	cn_expect(pair.server_channel, RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
+	CHECK_EQ(sent(MESSAGE_REP), 1 + RETRIES);
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_REJECTED, REJECT_TIMEOUT);
+	CHECK_FAILS(rdma_establish(pair.client), EINVAL);
+	cn_pair_close(&pair);
+}
+
+ALONE(response_never_answered)
+
+static void disconnect_never_answered_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	cn_pair_connect(&pair);
+	set(&carrier.lose[MESSAGE_DREQ], ALWAYS);
+	CHECK_CALL(rdma_disconnect(pair.client));
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
+	CHECK_EQ(sent(MESSAGE_DREQ), 1 + RETRIES);
+	CHECK_EQ(state_of(pair.client), CONN_TIMEWAIT);
+	cn_expect_none(pair.server_channel);
+	cn_pair_close(&pair);
+}
+
+ALONE(disconnect_never_answered)
+
+/* The client sent no RTU that came, but data did: the program says so. */
+static void data_before_rtu_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	set(&carrier.lose[MESSAGE_RTU], ALWAYS);
+	pair.client = cn_resolve(pair.client_channel, pair.port);
+	cn_create_qp(pair.client);
+	cn_connect(pair.client, NULL, 0);
+	pair.server = cn_expect(pair.server_channel, RDMA_CM_EVENT_CONNECT_REQUEST, 0);
+	cn_create_qp(pair.server);
+	cn_accept(pair.server);
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_ESTABLISHED, 0);
+	CHECK_CALL(rdma_notify(pair.server, IBV_EVENT_COMM_EST));
+	cn_expect(pair.server_channel, RDMA_CM_EVENT_ESTABLISHED, 0);
+	CHECK_FAILS(rdma_notify(pair.server, IBV_EVENT_COMM_EST), EISCONN);
+	cn_pair_close(&pair);
+}
+
+ALONE(data_before_rtu)
+
+/* Both ask to disconnect before either is asked. */
+static void crossing_body(struct side *side)
+{
+	struct message dreq;
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	cn_pair_connect(&pair);
+	set(&carrier.lose[MESSAGE_DREQ], 1);
+	CHECK_CALL(rdma_disconnect(pair.client));
+	dreq = last(MESSAGE_DREQ);
+	CHECK_CALL(rdma_disconnect(pair.server));
+	receive(&dreq);
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
+	cn_expect(pair.server_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_TIMEWAIT_EXIT, 0);
+	cn_expect(pair.server_channel, RDMA_CM_EVENT_TIMEWAIT_EXIT, 0);
+	cn_expect_none(pair.client_channel);
+	cn_expect_none(pair.server_channel);
+	cn_pair_close(&pair);
+}
+
+ALONE(crossing)
+
+/* --- late, forged, and senseless -------------------------------------------------------
+ */
+
+static void late_messages_body(struct side *side)
+{
+	struct message req, rep, dreq;
+	unsigned int before;
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	cn_pair_connect(&pair);
+	req = last(MESSAGE_REQ);
+	rep = last(MESSAGE_REP);
+	/* A REP that is repeated is answered by another RTU, a REQ by nothing. */
+	before = sent(MESSAGE_RTU);
+	receive(&rep);
+	CHECK_EQ(sent(MESSAGE_RTU), before + 1);
+	receive(&req);
+	cn_expect_none(pair.client_channel);
+	cn_expect_none(pair.server_channel);
+	CHECK_CALL(rdma_disconnect(pair.client));
+	cn_expect(pair.server_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
+	CHECK_CALL(rdma_disconnect(pair.server));
+	cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
+	/* In time-wait the old request is stale (IBA 12.9.8.3.1). */
+	CHECK_EQ(state_of(pair.server), CONN_TIMEWAIT);
+	receive(&req);
+	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_STALE_CONNECTION);
+	dreq = last(MESSAGE_DREQ);
+	before = sent(MESSAGE_DREP);
+	receive(&dreq);
+	CHECK_EQ(sent(MESSAGE_DREP), before + 1);
+	cn_destroy(pair.client);
+	cn_destroy(pair.server);
+	/* Nobody has these ids any more. */
+	receive(&rep);
+	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_COMM_ID);
+	CHECK_EQ(last(MESSAGE_REJ).remote_id, rep.local_id);
+	receive(&dreq);
+	CHECK_EQ(sent(MESSAGE_DREP), before + 2);
+	pair.client = pair.server = NULL;
+	cn_pair_close(&pair);
+}
+
+ALONE(late_messages)
+
+/* Whoever does not know both ids, the QP number and the sender's place changes nothing.
+ */
+static void forged_body(struct side *side)
+{
+	struct message dreq, rtu, forged;
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	cn_pair_connect(&pair);
+	rtu = last(MESSAGE_RTU);
+	dreq = rtu;
+	dreq.kind = MESSAGE_DREQ;
+	dreq.dreq.qpn = pair.server->qp->qp_num;
+	forged = dreq;
+	forged.dreq.qpn ^= 1;
+	receive(&forged);
+	forged = dreq;
+	forged.local_id ^= 1;
+	receive(&forged);
+	forged = dreq;
+	forged.remote_id ^= 1;
+	receive(&forged);
+	forged = dreq;
+	forged.generation ^= 1;
+	receive(&forged);
+	messages_receive(NULL, &forged, sizeof(forged));
+	messages_receive(peer_self(), &dreq, sizeof(dreq) - 1);
+	forged = dreq;
+	forged.kind = MESSAGE_KINDS;
+	receive(&forged);
+	CHECK_EQ(state_of(pair.server), CONN_ESTABLISHED);
+	cn_expect_none(pair.server_channel);
+	receive(&dreq);
+	cn_expect(pair.server_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
+	cn_pair_close(&pair);
+}
+
+ALONE(forged)
+
+static void expect_dropped(const struct message *req, struct cn_pair *pair)
+{
+	unsigned int before = sent(MESSAGE_REJ);
+
+	receive(req);
+	CHECK_EQ(sent(MESSAGE_REJ), before);
+	cn_expect_none(pair->server_channel);
+}
+
+static void senseless_requests_body(struct side *side)
+{
+	struct message req, bad;
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	set(&carrier.lose[MESSAGE_REQ], ALWAYS);
+	pair.client = cn_resolve(pair.client_channel, pair.port);
+	cn_connect(pair.client, NULL, 0);
+	req = last(MESSAGE_REQ);
+	bad = req, bad.local_id = 0;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.qpn = 1 << 24;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.psn = 1 << 24;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.retry_count = 8;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.rnr_retry_count = 8;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.ack_timeout = 32;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.path_mtu = 0;
+	expect_dropped(&bad, &pair);
+	bad = req, bad.req.ip_version = 5;
+	expect_dropped(&bad, &pair);
+	/* For a port where nobody listens, or another port space. */
+	bad = req, bad.req.service_id ^= 1;
+	receive(&bad);
+	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
+	bad = req, bad.req.service_id ^= 1ULL << 63;
+	bad.local_id ^= 1;
+	receive(&bad);
+	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
+	cn_pair_close(&pair);
+}
+
+ALONE(senseless_requests)
+
+/* Bytes at random, and bytes at random within messages that were sent. */
+static void scramble(struct message *message, unsigned int changes)
+{
+	uint8_t *bytes = (uint8_t *)message;
+
+	while (changes--)
+		bytes[random_u32() % sizeof(*message)] ^=
+		        (uint8_t)(1u << random_u32() % 8);
+}
+
+static void discard_events(struct rdma_event_channel *channel)
+{
+	struct pollfd ready = { .fd = channel->fd, .events = POLLIN };
+	struct rdma_cm_event *event;
+
+	while (poll(&ready, 1, 0) == 1) {
+		enum rdma_cm_event_type type;
+		struct rdma_cm_id *id;
+
+		CHECK_CALL(rdma_get_cm_event(channel, &event));
+		type = event->event;
+		id = event->id;
+		CHECK_CALL(rdma_ack_cm_event(event));
+		if (type == RDMA_CM_EVENT_CONNECT_REQUEST)
+			CHECK_CALL(rdma_destroy_id(id));
+	}
+}
+
+static void at_random_body(struct side *side)
+{
+	enum { COUNT = 20000 };
+	struct message message;
+	struct cn_pair pair;
+
+	(void)side;
+	start(&pair);
+	for (unsigned int i = 0; i < COUNT; i++) {
+		if (i % 500 == 0) {
+			if (pair.client) {
+				cn_destroy(pair.client);
+				cn_destroy(pair.server);
+			}
+			discard_events(pair.server_channel);
+			discard_events(pair.client_channel);
+			cn_pair_connect(&pair);
+		}
+		message = last(random_u32() % MESSAGE_KINDS);
+		scramble(&message, random_u32() % 4);
+		message.slot = peer_self()->slot;
+		message.generation = peer_self()->generation;
+		receive(&message);
+	}
+	cn_pair_close(&pair);
+}
+
+ALONE(at_random)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_kind_lost),
+		cmocka_unit_test(repeated),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(request_never_answered),
+		cmocka_unit_test(response_never_answered),
+		cmocka_unit_test(disconnect_never_answered),
+		cmocka_unit_test(data_before_rtu),
+		cmocka_unit_test(crossing),
+		cmocka_unit_test(late_messages),
+		cmocka_unit_test(forged),
+		cmocka_unit_test(senseless_requests),
+		cmocka_unit_test(at_random),
+	};
+
+	return cmocka_run_group_tests(tests, runtime_directory_make,
+	                              runtime_directory_remove);
+}
