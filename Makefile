@@ -172,7 +172,7 @@ rpath = '-Wl,-rpath,$$ORIGIN/$(1)'
 define link
 @mkdir -p $(@D)
 $(call say,LD,$@)
-$(Q)$(CC) $(ldflags) $(LDFLAGS) $(if $(lto),-fno-use-linker-plugin) -o $@ $(1) $(2)
+$(Q)$(CC) $(ldflags) $(LDFLAGS) -o $@ $(1) $(2)
 endef
 
 define archive
