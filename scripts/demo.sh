@@ -9,6 +9,7 @@
 #   BUILD=build     the tree with the programs
 #   CLIENTS=10      clients at once
 #   BIG=256         MiB of the large file
+#   PATIENCE=1      factor of the times that it waits for things to happen
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -20,7 +21,7 @@ for tool in openssl tar sha256sum; do
 done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/srdma-demo.XXXXXX") || exit 1
-host=$(mktemp -d -p /dev/shm mockrdma-demo.XXXXXX 2>/dev/null || mktemp -d) || exit 1
+host=$(mktemp -d -p "${MOCKRDMA_DIR:-/dev/shm}" mockrdma-demo.XXXXXX 2>/dev/null || mktemp -d) || exit 1
 export MOCKRDMA_DIR=$host
 log=$work/server.log
 share=$work/share
@@ -47,14 +48,18 @@ die() {
 }
 
 # Replaces its (sub)shell, so that what is started in the background is the process itself.
-run_on_mock() { exec "$build/bin/mockrdma" run -- "$@"; }
+# TEST_PRELOAD and TEST_WRAP are what the tests run programs with: sanitizers, valgrind.
+run_on_mock() {
+	# shellcheck disable=SC2086 # a list of words
+	exec env ${TEST_PRELOAD:+LD_PRELOAD=$TEST_PRELOAD} ${TEST_WRAP:-} "$build/bin/mockrdma" run -- "$@"
+}
 
 # of KEY LINE: the value of a member of a JSON object in one line
 of() { sed -nE "s/.*\"$1\":\"?([^\",}]*)[\",}].*/\1/p" <<<"$2"; }
 
 # wait_until SECONDS COMMAND...: true as soon as the command is
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${PATIENCE:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
@@ -84,7 +89,8 @@ say "big.bin:    $(stat -c %s "$work/big.bin") bytes, SHA-256 $big_sum"
 
 step "A server on the mock RDMA device"
 run_on_mock "$build/bin/secure_server" --listen 127.0.0.1:0 --json --cert "$work/certs/server.pem" \
-	--key "$work/certs/server.key" --ca "$work/certs/ca.pem" --export "data=$share" 2>"$log" &
+	--key "$work/certs/server.key" --ca "$work/certs/ca.pem" --export "data=$share" \
+	--handshake-timeout $((10 * ${PATIENCE:-1}))s 2>"$log" &
 server_pid=$!
 wait_until 20 has_events listening 1 || die "the server does not listen"
 port=$(of port "$(grep '"event":"listening"' "$log")")
@@ -95,7 +101,8 @@ client() {
 	local cert=$1
 	shift
 	run_on_mock "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" \
-		--cert "$cert.pem" --key "$cert.key" "127.0.0.1:$port" "$@"
+		--cert "$cert.pem" --key "$cert.key" --timeout $((30 * ${PATIENCE:-1}))s \
+		"127.0.0.1:$port" "$@"
 }
 
 # --- ten clients at once -----------------------------------------------------------------

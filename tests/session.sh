@@ -19,7 +19,8 @@ mkdir -p "$SHARE"
 start_server() {
 	: >"$(log_of server)" # of one before
 	spawn server mock secure_server --listen 127.0.0.1:0 --cert "$CERTS/server.pem" \
-		--key "$CERTS/server.key" --ca "$CERTS/ca.pem" --export "data=$SHARE" "$@"
+		--key "$CERTS/server.key" --ca "$CERTS/ca.pem" --export "data=$SHARE" \
+		--handshake-timeout "$(_scaled 10)s" "$@"
 	wait_for server 'listening on .*:[0-9]+'
 	PORT=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$(log_of server)")
 }
@@ -51,6 +52,18 @@ refused() {
 	expect "$_status" "$@"
 	assert_grep "$_regex" "$ERR"
 	assert_eq 1 "$(grep -c '^secure_client: ' "$ERR")" "sentences about what went wrong"
+}
+
+# on_terminal ARG...: the client on a terminal of its own, with our standard input.
+on_terminal() {
+	{
+		echo '#!/bin/sh'
+		echo "LD_PRELOAD=$TEST_PRELOAD exec '$BUILD/bin/mockrdma' run -- '$BUILD/bin/secure_client' \\"
+		echo "--cert '$CERTS/client.pem' --key '$CERTS/client.key' --ca '$CERTS/ca.pem' \\"
+		echo "127.0.0.1:$PORT $*"
+	} >"$TEST_TMP/on_terminal"
+	chmod +x "$TEST_TMP/on_terminal"
+	script -qec "$TEST_TMP/on_terminal" /dev/null
 }
 
 # json KEY FILE: the value of a scalar member, wherever it is in the object.

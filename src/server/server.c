@@ -27,6 +27,8 @@ static int set_context(struct server *server)
 	    (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT, s->connect)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_MESSAGE_SIZE,
 	                                      s->message_size)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_STEP_TIMEOUT,
+	                                      s->handshake_timeout_ms)) ||
 	    (error = srdma_context_load(context)))
 		return fault_srdma(error);
 	return 0;

@@ -49,6 +49,10 @@ const struct option_spec server_options[] = {
 	  option_count, AT(io_threads), 1, 256 },
 	{ "max-sessions", 0, "N", "clients at a time (default: 10000)", option_count,
 	  AT(max_sessions), 1, 1000000 },
+	{ "handshake-timeout", 0, "TIME",
+	  "give a client so long for each step up to an established session "
+	  "(default: 10s)",
+	  option_duration, AT(handshake_timeout_ms), 1, 600000 },
 	{ "idle-timeout", 0, "TIME",
 	  "close a session that asks for nothing this long; 0: never (default: 10m)",
 	  option_duration, AT(idle_timeout_ms), 0, HOURS(1000) },
@@ -86,6 +90,7 @@ static void set_defaults(struct settings *settings)
 		.connect = SRDMA_CONNECT_DIRECT | SRDMA_CONNECT_CM,
 		.log_level = SRDMA_LOG_INFO,
 		.max_sessions = 10000,
+		.handshake_timeout_ms = 10000,
 		.idle_timeout_ms = 600000,
 		.drain_timeout_ms = 30000,
 		.scratch_size = 64 << 10,

@@ -70,9 +70,7 @@ assert_grep '"command":"read","ok":true.*"hex":"68656c6c6f"' "$TEST_TMP/out"
 
 # On a terminal there is a prompt.
 if command -v script >/dev/null; then
-	printf 'send hi\nquit\n' | script -qec "$BUILD/bin/mockrdma run -- $BUILD/bin/secure_client \
-		--cert $CERTS/client.pem --key $CERTS/client.key --ca $CERTS/ca.pem 127.0.0.1:$PORT shell" \
-		/dev/null >"$TEST_TMP/out"
+	printf 'send hi\nquit\n' | on_terminal shell >"$TEST_TMP/out"
 	assert_grep 'srdma> ' "$TEST_TMP/out"
 	assert_grep 'sent them back .*: hi' "$TEST_TMP/out"
 fi

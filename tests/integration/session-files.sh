@@ -95,9 +95,7 @@ expect 0 client get data/big1 nobar
 assert_eq '' "$(cat "$ERR")" "standard error of a get into a pipe"
 # And one where there is.
 if command -v script >/dev/null; then
-	script -qec "$BUILD/bin/mockrdma run -- $BUILD/bin/secure_client --cert $CERTS/client.pem \
-		--key $CERTS/client.key --ca $CERTS/ca.pem 127.0.0.1:$PORT put big data/bar" /dev/null \
-		</dev/null >"$TEST_TMP/out"
+	on_terminal put big data/bar </dev/null >"$TEST_TMP/out"
 	assert_grep 'bar .*[0-9]+% \[[#.]{24}\]' "$TEST_TMP/out"
 fi
 
