@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Programs that fork while they use the device: neither process disturbs the other. */
+/*
+ * variants: plain asan valgrind cov
+ *
+ * Programs that fork while they use the device: neither process disturbs the other. (A
+ * thread sanitizer follows no threads that are made after a fork.)
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
