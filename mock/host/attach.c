@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -104,11 +105,16 @@ static int join(void)
 	if (dir < 0)
 		return dir;
 	err = bell_create(&bell_fd, &bell);
-	if (!err) {
+	if (err) {
+		mock_error("cannot make a socket: %s: %s", strerror(-err),
+		           remedy_for(err));
+	} else {
 		err = join_locked(dir, bell_fd, bell);
 		if (err)
 			close(bell_fd);
 	}
+	if (err)
+		directory_remove(dir);
 	directory_unlock(dir);
 	return err;
 }

@@ -212,3 +212,19 @@ bool file_may_be(uint64_t size)
 	return getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
 	       size <= limit.rlim_cur;
 }
+
+const char *remedy_for(int err)
+{
+	switch (-err) {
+	case ENOSPC:
+	case EDQUOT: return "free memory there, or set MOCKRDMA_DIR to another place";
+	case EFBIG: return "raise ulimit -f";
+	case EMFILE: return "raise ulimit -n";
+	case ENFILE: return "raise the system's fs.file-max";
+	case ENOMEM: return "raise ulimit -v, or lower MOCKRDMA_SEGMENT";
+	case EAGAIN: return "raise ulimit -u or -l";
+	default:
+		return "set MOCKRDMA_DIR to a directory of yours where files can be "
+		       "mapped";
+	}
+}

@@ -253,8 +253,8 @@ int engine_start(int bell)
 	if (!err)
 		err = start_thread();
 	if (err) {
-		mock_error("cannot start the mock's thread: %s: raise ulimit -n or -u",
-		           strerror(-err));
+		mock_error("cannot start the mock's thread: %s: %s", strerror(-err),
+		           remedy_for(err));
 		engine.bell = -1; /* the caller's still */
 		close_all();
 		return err;

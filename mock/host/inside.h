@@ -30,6 +30,8 @@ typedef char file_name[32];
 void segment_file(uint64_t segment, file_name file);
 /* Whether ulimit -f permits that size; a longer file would be a signal, not an error. */
 bool file_may_be(uint64_t size);
+/* What to do about an error here, as the end of a sentence. */
+const char *remedy_for(int err);
 
 /* segment.c: makes ours; its name is known before the file exists. */
 int segment_create(uint64_t name, uint64_t bell);

@@ -61,9 +61,8 @@ int table_back(const void *from, size_t size)
 	close(fd);
 	if (!err)
 		return 0;
-	mock_error("no room for the registry in %s: %s: free memory there, or set "
-	           "MOCKRDMA_DIR to another place",
-	           directory_path(), strerror(err));
+	mock_error("no room for the registry in %s: %s: %s", directory_path(),
+	           strerror(err), remedy_for(-err));
 	return -ENOMEM;
 }
 
@@ -264,10 +263,8 @@ static int open_or_create(int dir)
 		           "directory",
 		           directory_path());
 	else if (err)
-		mock_error(
-		        "cannot make or map a file in %s: %s: free memory there, or set "
-		        "MOCKRDMA_DIR to another place",
-		        directory_path(), strerror(-err));
+		mock_error("cannot make or map a file in %s: %s: %s", directory_path(),
+		           strerror(-err), remedy_for(err));
 	return err;
 }
 

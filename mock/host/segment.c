@@ -126,10 +126,9 @@ static int grow_file(uint64_t to)
 		close(fd);
 	if (!err)
 		return 0;
-	mock_error("no %" PRIu64
-	           " KiB more for queues in %s: %s: free memory there, or set "
-	           "MOCKRDMA_DIR to another place",
-	           (to - seg.backed) >> 10, directory_path(), strerror(-err));
+	mock_error("no %" PRIu64 " KiB more for queues in %s: %s: %s",
+	           (to - seg.backed) >> 10, directory_path(), strerror(-err),
+	           remedy_for(err));
 	return -ENOMEM;
 }
 
@@ -350,10 +349,8 @@ int segment_create(uint64_t name, uint64_t bell)
 	if (fd >= 0)
 		close(fd);
 	if (err) {
-		mock_error(
-		        "cannot map a file in %s: %s: free memory there, raise ulimit -v "
-		        "and -f, or set MOCKRDMA_DIR to another place",
-		        directory_path(), strerror(-err));
+		mock_error("cannot map a file in %s: %s: %s", directory_path(),
+		           strerror(-err), remedy_for(err));
 		directory_unlink(file);
 		return err;
 	}

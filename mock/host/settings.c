@@ -21,8 +21,14 @@ struct entry {
 
 static bool read_path(const struct entry *entry, const char *text)
 {
-	*(const char **)entry->value = text;
-	return text[0] == '/';
+	char *copy;
+
+	if (text[0] != '/')
+		return false;
+	copy = strdup(text); /* the program may change its environment */
+	if (copy)
+		*(char **)entry->value = copy;
+	return copy != NULL;
 }
 
 /* A decimal number with a suffix K, M, G or T of powers of 1024, or none. */
@@ -121,8 +127,6 @@ static void read_entry(const struct entry *entry)
 		entry->read(entry, entry->public.initial);
 	if (!text || !*text || entry->read(entry, text))
 		return;
-	if (!entry->public.initial)
-		*(const char **)entry->value = NULL;
 	mock_error("%s=%s is not understood and ignored: it takes %s", entry->public.name,
 	           text, entry->public.value);
 }

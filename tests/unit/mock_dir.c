@@ -37,6 +37,17 @@ static int delete (const char *name, const struct stat *st, int type, struct FTW
 	return remove(name);
 }
 
+static int delete_below(const char *name, const struct stat *st, int type,
+                        struct FTW *where)
+{
+	return where->level ? delete (name, st, type, where) : 0;
+}
+
+void mock_dir_clear(void)
+{
+	nftw(path, delete_below, 8, FTW_PHYS | FTW_DEPTH);
+}
+
 void mock_dir_remove(void)
 {
 	nftw(path, delete, 8, FTW_PHYS | FTW_DEPTH);

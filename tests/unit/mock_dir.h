@@ -9,6 +9,8 @@
 
 void mock_dir_make(void);
 void mock_dir_remove(void);
+/* Removes what is in it. */
+void mock_dir_clear(void);
 /* Files and directories below it, all told. */
 int mock_dir_entries(void);
 
