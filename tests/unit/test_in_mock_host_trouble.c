@@ -424,30 +424,14 @@ static void lock_of_the_dead_is_taken_over(void **state)
 	hear_from(other.hear, &off, sizeof(off));
 	lock = peer_ptr(other.peer, off);
 	assert_false(owner_lock_try(lock));
-	assert_false(owner_lock_held(lock));
 	kill(other.pid, SIGKILL);
+	assert_false(owner_lock_settle(lock));
 	assert_int_equal(owner_lock(lock), -EOWNERDEAD);
-	assert_true(owner_lock_held(lock));
+	assert_false(owner_lock_try(lock));
+	owner_unlock(lock);
+	assert_int_equal(owner_lock(lock), 0);
 	owner_unlock(lock);
 	assert_true(owner_lock_settle(lock));
-	end_other(&other);
-}
-
-static void lock_of_the_stopped_is_taken_over(void **state)
-{
-	struct owner_lock *lock;
-	struct other other;
-	seg_off off;
-
-	(void)state;
-	start_other(&other, hold_a_lock);
-	hear_from(other.hear, &off, sizeof(off));
-	lock = peer_ptr(other.peer, off);
-	kill(other.pid, SIGSTOP);
-	waitpid(other.pid, NULL, WUNTRACED);
-	assert_false(owner_lock_settle(lock));
-	assert_int_equal(owner_lock_from_stopped(lock), -EOWNERDEAD);
-	owner_unlock(lock);
 	end_other(&other);
 }
 
@@ -584,7 +568,6 @@ int main(void)
 		TROUBLE(peers_follow_a_growing_segment),
 		TROUBLE(dead_holder_of_the_registry_is_repaired),
 		TROUBLE(lock_of_the_dead_is_taken_over),
-		TROUBLE(lock_of_the_stopped_is_taken_over),
 		TROUBLE(exit_never_hangs),
 		TROUBLE(forbidden_copies_are_explained_once),
 		TROUBLE(polling_fires_timers),
