@@ -23,6 +23,7 @@
 #include "lib/pki.h"
 
 static struct duo duo;
+static const char *program; /* not /proc/self/exe: under memcheck that is memcheck */
 static uint8_t memory[1 << 20];
 
 static int open_pki(void **state)
@@ -72,9 +73,8 @@ static pid_t spawn_victim(void)
 
 	CHECK_CALL(pid);
 	if (!pid) {
-		execl("/proc/self/exe", "victim", "victim", duo.port,
-		      pki_path("client", ".pem"), pki_path("client", ".key"),
-		      pki_path("ca", ".pem"), (char *)NULL);
+		execl(program, program, "victim", duo.port, pki_path("client", ".pem"),
+		      pki_path("client", ".key"), pki_path("ca", ".pem"), (char *)NULL);
 		_exit(127);
 	}
 	DUO_UNTIL(&duo, duo.server.grants == 1 || duo.server.closed);
@@ -185,6 +185,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(stopped),
 	};
 
+	program = argv[0];
 	if (argc == 6 && !strcmp(argv[1], "victim"))
 		return be_the_victim(argv);
 	return cmocka_run_group_tests(tests, open_pki, close_pki);
