@@ -13,6 +13,9 @@ int (*cm_open_context)(struct context **context);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct context *shared;
 static struct pd *shared_pd;
+/* Of the parent of a fork: what the program made on them leads there. */
+static struct context *inherited __attribute__((used));
+static struct pd *inherited_pd __attribute__((used));
 static uint32_t forks;
 
 static void before_fork(void)
@@ -31,9 +34,10 @@ static void after_fork(void)
 static void after_fork_in_child(void)
 {
 	forks++;
+	inherited = shared;
+	inherited_pd = shared_pd;
 	shared = NULL;
 	shared_pd = NULL;
-	ids_forget();
 	conns_forget();
 	events_forget();
 	after_fork();

@@ -31,11 +31,6 @@ struct cm_id *id_find(uint32_t handle)
 	return handle_hold(&ids, handle, no_hold);
 }
 
-void ids_forget(void)
-{
-	ids = (struct handle_table)HANDLE_TABLE_INIT;
-}
-
 static struct cm_id *make(struct rdma_event_channel *channel, void *context,
                           enum rdma_port_space ps)
 {

@@ -78,7 +78,4 @@ struct cm_id *id_create_child(struct cm_id *listener);
 /* Undoes it, before anything else knows of the child. */
 void id_discard_child(struct cm_id *child);
 
-/* After fork(), in the child, under the lock: all ids are the parent's. */
-void ids_forget(void);
-
 #endif

@@ -24,6 +24,13 @@
 #include "lib/connection.h"
 #include "lib/deadline.h"
 
+static bool is_variant(const char *name)
+{
+	const char *variant = getenv("TEST_VARIANT");
+
+	return variant && !strcmp(variant, name);
+}
+
 /* --- waiting ---------------------------------------------------------------------------
  */
 
@@ -163,10 +170,8 @@ static void cancelled_body(struct side *side)
 /* ASan forgets to unmark the frames that cancellation leaves. */
 static void cancelled(void **state)
 {
-	const char *variant = getenv("TEST_VARIANT");
-
 	(void)state;
-	if (variant && !strcmp(variant, "asan"))
+	if (is_variant("asan"))
 		skip();
 	alone_run(cancelled_body, NULL);
 }
@@ -483,7 +488,14 @@ static void forked_body(struct side *side)
 	cn_pair_close(&pair);
 }
 
-ALONE(forked)
+/* TSan permits no threads in the child of a process with threads. */
+static void forked(void **state)
+{
+	(void)state;
+	if (is_variant("tsan"))
+		skip();
+	alone_run(forked_body, NULL);
+}
 
 /* Many connections at once, set up and taken down by many threads. */
 enum { CLIENTS = 8, ROUNDS = 12 };
