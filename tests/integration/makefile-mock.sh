@@ -12,7 +12,7 @@ mkdir "$tree"
 (cd "$TOP" && scripts/sources all | tar -cf - -T -) | tar -xf - -C "$tree"
 unset BUILD
 in_tree() {
-	make -s -C "$tree" -j2 CFLAGS=-O1 "$@"
+	make -s -C "$tree" -j2 CFLAGS=-O1 lto= "$@"
 }
 needs() {
 	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
