@@ -158,13 +158,20 @@ wait_for() {
 	grep -qE -e "$2" "$(log_of "$1")" || fail "$1 ended without writing '$2'"
 }
 
+# The number may soon be another process's.
+_forget() {
+	_left=
+	for _p in $_spawned; do [ "$_p" = "$1" ] || _left="$_left $_p"; done
+	_spawned=$_left
+}
+
 # wait_exit NAME [SECONDS=10]: its exit status, in $STATUS too. Ends the test when it goes on.
 wait_exit() {
 	_pid=$(pid_of "$1")
 	until_true "${2:-10}" _gone "$_pid" || fail "$1 still runs after ${2:-10} s"
 	STATUS=0
 	wait "$_pid" || STATUS=$?
-	return 0
+	_forget "$_pid"
 }
 
 # stop NAME [SIGNAL=TERM] [SECONDS=10]: sends it and waits for the end; status in $STATUS.

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <glob.h>
+#include <limits.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,11 +89,14 @@ static unsigned int check_file(const char *name)
 
 static void golden_captures(void **state)
 {
+	const char *top = getenv("TOP");
 	unsigned int packets = 0;
+	char pattern[PATH_MAX];
 	glob_t files;
 
 	(void)state;
-	assert_int_equal(glob("tests/golden/*.pcap", 0, NULL, &files), 0);
+	snprintf(pattern, sizeof(pattern), "%s/tests/golden/*.pcap", top ? top : ".");
+	assert_int_equal(glob(pattern, 0, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++)
 		packets += check_file(files.gl_pathv[i]);
 	globfree(&files);
