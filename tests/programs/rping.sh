@@ -42,8 +42,20 @@ client large 127.0.0.1 -S 10000
 expect_pings large
 client own_qp 127.0.0.1 -q
 expect_pings own_qp
-for i in 1 2 3 4 5 6 7 8; do client "many$i" 127.0.0.1; done
-for i in 1 2 3 4 5 6 7 8; do expect_pings "many$i"; done
+
+# Eight connected at once. Each asks after the one before has its first answer: in Debian 12,
+# rping's server forgets a request when the next one comes before a thread has taken it.
+for i in 1 2 3 4 5 6 7 8; do
+	client "many$i" 127.0.0.1 -C 1000000
+	wait_for "many$i" '^ping data: rdma-ping-0: '
+done
+for i in 1 2 3 4 5 6 7 8; do
+	wait_for "many$i" '^ping data: rdma-ping-100: '
+	assert_no_grep 'mismatch|error|cma event|wc status' "$(log_of "many$i")"
+done
+for i in 1 2 3 4 5 6 7 8; do stop "many$i" KILL; done
+client after 127.0.0.1
+expect_pings after
 stop server INT
 assert_no_grep 'mismatch' "$(log_of server)"
 
