@@ -258,9 +258,13 @@ static int find_way(const struct sockaddr_storage *bound,
 static int bind_source(struct cm_id *id, const struct sockaddr_storage *src,
                        const struct sockaddr_storage *dst)
 {
-	struct sockaddr_storage any = { .ss_family = dst->ss_family };
-	const struct sockaddr_storage *from = src->ss_family ? src : &any;
+	const struct sockaddr_storage *from = src;
+	struct sockaddr_storage any;
 
+	memset(&any, 0, sizeof(any));
+	any.ss_family = dst->ss_family;
+	if (!src->ss_family)
+		from = &any;
 	if (id->stage == ID_BOUND)
 		from = &id->rdma.route.addr.src_storage;
 	if (from->ss_family != dst->ss_family)

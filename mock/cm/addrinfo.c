@@ -30,11 +30,11 @@ static int look_up(const char *node, const char *service,
 
 static struct sockaddr *copy_addr(const struct sockaddr *from, socklen_t length)
 {
-	struct sockaddr *copy = calloc(1, sizeof(struct sockaddr_storage));
+	struct sockaddr_storage *copy = calloc(1, sizeof(*copy));
 
 	if (copy)
 		memcpy(copy, from, length);
-	return copy;
+	return (struct sockaddr *)copy;
 }
 
 static void set_kind(struct rdma_addrinfo *info, const struct rdma_addrinfo *hints)
