@@ -350,7 +350,7 @@ void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *
 
 	owner_lock(&qp->sq.lock);
 	*attr = qp->attr;
-	attr->rq_psn = qp->sh->epsn;
+	attr->rq_psn = atomic_load_explicit(&qp->sh->epsn, memory_order_relaxed);
 	attr->sq_psn = qp->sq.psn;
 	owner_unlock(&qp->sq.lock);
 	attr->qp_state = attr->cur_qp_state = base->state = qp_state(qp);

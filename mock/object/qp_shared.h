@@ -36,9 +36,9 @@ struct qp_shared {
 
 	/* Written for each request; on a cache line apart from what the owner reads. */
 	struct owner_lock lock __attribute__((aligned(CACHE_LINE)));
-	uint32_t epsn;        /* the PSN expected next (IBA 9.7.1.2) */
-	uint32_t received;    /* requests since RTR, up to half the PSN space */
-	uint8_t psn_nak_sent; /* one NAK for each gap (IBA 9.7.5.1.3) */
+	_Atomic uint32_t epsn; /* the PSN expected next (IBA 9.7.1.2) */
+	uint32_t received;     /* requests since RTR, up to half the PSN space */
+	uint8_t psn_nak_sent;  /* one NAK for each gap (IBA 9.7.5.1.3) */
 };
 
 #endif

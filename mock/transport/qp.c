@@ -85,7 +85,7 @@ static void set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
 	sh->max_dest_rd_atomic = qp->attr.max_dest_rd_atomic;
 	sh->dest_qpn = qp->attr.dest_qp_num;
 	if (mask & IBV_QP_RQ_PSN) {
-		sh->epsn = qp->attr.rq_psn;
+		atomic_store_explicit(&sh->epsn, qp->attr.rq_psn, memory_order_relaxed);
 		sh->received = 0;
 		sh->psn_nak_sent = 0;
 	}

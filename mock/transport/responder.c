@@ -25,6 +25,18 @@ static int32_t psn_diff(uint32_t a, uint32_t b)
 	return (int32_t)((a - b) << 8) >> 8;
 }
 
+/* Plain loads and stores: only ibv_query_qp() looks without the lock. */
+static uint32_t psn_expected(const struct qp_shared *qp)
+{
+	return atomic_load_explicit(&qp->epsn, memory_order_relaxed);
+}
+
+static void psn_advance(struct qp_shared *qp)
+{
+	atomic_store_explicit(&qp->epsn, (psn_expected(qp) + 1) & PSN_MASK,
+	                      memory_order_relaxed);
+}
+
 static enum outcome check_state(const struct request *req)
 {
 	enum ibv_qp_state state =
@@ -50,7 +62,7 @@ static enum outcome check_state(const struct request *req)
  */
 static enum outcome check_psn(struct request *req)
 {
-	int32_t diff = psn_diff(req->packet->psn, req->qp->epsn);
+	int32_t diff = psn_diff(req->packet->psn, psn_expected(req->qp));
 
 	if (likely(!diff)) {
 		req->qp->psn_nak_sent = 0;
@@ -175,7 +187,7 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	responder_lock(owner, qp);
 	outcome = respond(&req);
 	if (outcome == RESP_DONE) {
-		qp->epsn = (qp->epsn + 1) & PSN_MASK;
+		psn_advance(qp);
 		if (qp->received <= PSN_MASK / 2)
 			qp->received++;
 	}
@@ -184,8 +196,8 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	if (outcome == RESP_RNR)
 		reply->syndrome |= qp->min_rnr_timer;
 	reply->psn = outcome == RESP_DONE || outcome == RESP_DUPLICATE
-	                     ? (qp->epsn - 1) & PSN_MASK
-	                     : qp->epsn;
+	                     ? (psn_expected(qp) - 1) & PSN_MASK
+	                     : psn_expected(qp);
 	reply->dest_qpn = qp->dest_qpn;
 	reply->original = req.original;
 	if (unlikely(outcomes[outcome].fatal))
