@@ -117,13 +117,11 @@ static int prepare(struct newfile *file, const char *name, const char *shown,
 	if (!file->name || !file->shown)
 		return fault(FAULT_MEMORY, "out of memory");
 	error = check_target(file);
-	if (!error)
-		error = check_space(file, size);
-	return error ? error : open_file(file);
+	return error ? error : check_space(file, size);
 }
 
-int newfile_create(int dirfd, const char *name, const char *shown, bool replace,
-                   uint64_t size, struct newfile **out)
+static int create(int dirfd, const char *name, const char *shown, bool replace,
+                  uint64_t size, int (*open_it)(struct newfile *), struct newfile **out)
 {
 	struct newfile *file = calloc(1, sizeof(*file));
 	int error;
@@ -136,11 +134,25 @@ int newfile_create(int dirfd, const char *name, const char *shown, bool replace,
 	file->fd = -1;
 	file->replace = replace;
 	error = prepare(file, name, shown, size);
+	if (!error)
+		error = open_it(file);
 	if (error)
 		newfile_free(file);
 	else
 		*out = file;
 	return error;
+}
+
+int newfile_create(int dirfd, const char *name, const char *shown, bool replace,
+                   uint64_t size, struct newfile **out)
+{
+	return create(dirfd, name, shown, replace, size, open_file, out);
+}
+
+int newfile_create_named(int dirfd, const char *name, const char *shown, bool replace,
+                         uint64_t size, struct newfile **out)
+{
+	return create(dirfd, name, shown, replace, size, open_named, out);
 }
 
 static int write_failed(const struct newfile *file)

@@ -24,6 +24,10 @@ struct newfile;
 int newfile_create(int dirfd, const char *name, const char *shown, bool replace,
                    uint64_t size, struct newfile **out);
 
+/* The same as where there is no O_TMPFILE. */
+int newfile_create_named(int dirfd, const char *name, const char *shown, bool replace,
+                         uint64_t size, struct newfile **out);
+
 /* At the end. */
 int newfile_append(struct newfile *file, const void *data, size_t length);
 

@@ -106,10 +106,15 @@ static int watch(struct acceptor *acceptor)
 	return 0;
 }
 
+uint16_t acceptor_port(const struct acceptor *acceptor)
+{
+	return srdma_listener_port(acceptor->listener);
+}
+
 static void announce(const struct acceptor *acceptor)
 {
 	const char *host = acceptor->server->settings.host;
-	uint16_t port = srdma_listener_port(acceptor->listener);
+	uint16_t port = acceptor_port(acceptor);
 	struct json fields = { 0 };
 	const struct log_about about = {
 		.level = SRDMA_LOG_INFO,

@@ -140,14 +140,26 @@ static void refuse(const struct request *request, const char *verb, int error,
 	peer_refuse(request->peer, request->id, what, error, text);
 }
 
+static struct request *find_request(const struct peer *peer, uint32_t id)
+{
+	list_for_each (node, &peer->requests) {
+		struct request *request = container_of(node, struct request, node);
+
+		if (request->id == id)
+			return request;
+	}
+	return NULL;
+}
+
 static int make_request(struct peer *peer, const struct app_message *message,
                         const struct app_bytes *path, struct request **out)
 {
 	struct request *request;
 	int error;
 
-	if (transfer_find(&peer->channel, message->id))
-		return fault(FAULT_PROTOCOL, "the id of a transfer is in use");
+	/* That of a transfer under way would not have come here. */
+	if (find_request(peer, message->id))
+		return fault(FAULT_PROTOCOL, "the id of a request is in use");
 	if (peer->channel.transfer_count + peer->request_count >= PEER_TRANSFERS)
 		return fault(FAULT_BUSY,
 		             "this session has its %u transfers under way: wait for one",
@@ -182,12 +194,10 @@ static void submit(struct request *request, int (*run)(struct job *),
 
 void files_cancel(struct peer *peer, uint32_t id)
 {
-	list_for_each (node, &peer->requests) {
-		struct request *request = container_of(node, struct request, node);
+	struct request *request = find_request(peer, id);
 
-		if (request->id == id)
-			request->cancelled = true;
-	}
+	if (request)
+		request->cancelled = true;
 }
 
 /*

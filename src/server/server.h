@@ -47,6 +47,7 @@ void server_finish(struct server *server);
 
 /* acceptor.c: takes connections and hands them to the loop with the fewest sessions. */
 int acceptor_new(struct server *server, struct acceptor **out);
+uint16_t acceptor_port(const struct acceptor *acceptor);
 void acceptor_free(struct acceptor *acceptor);
 
 /* signals.c: SIGTERM and SIGINT reach the main thread's loop. */
