@@ -306,6 +306,7 @@ static void full_inbox_is_an_error(void **state)
 	(void)state;
 	start(&child, offer_memory);
 	assert_int_equal(kill(child.told.pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(child.told.pid, NULL, WUNTRACED), child.told.pid);
 	while (inbox_post(child.peer, INBOX_ASYNC, &n, sizeof(n)) == 0)
 		posted++;
 	assert_true(posted >= INBOX_SLOTS - 1);
