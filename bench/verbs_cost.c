@@ -167,7 +167,7 @@ static void round_of_writes(struct side *a, struct ibv_sge *sge, uint32_t rkey,
 
 int main(int argc, char **argv)
 {
-	int batches = argc > 1 ? atoi(argv[1]) : BATCHES;
+	int batches = argc > 1 ? (int)strtol(argv[1], NULL, 10) : BATCHES;
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	struct ibv_context *context = list && list[0] ? ibv_open_device(list[0]) : NULL;
 	struct cost least = { 1e9, 1e9, 1e9, 1e9, 1e9 };

@@ -45,7 +45,7 @@ struct registry_self {
 };
 /* Maps the registry, making it if there is none, cleans up after dead processes, and
  * takes a slot. The caller holds the directory. */
-int registry_open(int dir, uint64_t segment, uint64_t bell, struct registry_self *self);
+int registry_open(int dir, uint64_t segment, uint64_t bell, struct registry_self *me);
 /* Shows this process to the others: its engine holds its life lock. */
 void registry_announce(uint64_t segment_size);
 /*
@@ -68,7 +68,7 @@ bool registry_alive(uint32_t slot, uint64_t generation);
 struct host_lock *registry_life_lock(void);
 
 /* peer.c */
-int peers_open(const struct registry_self *self);
+int peers_open(const struct registry_self *me);
 void peers_close(void);
 /* The engine saw that a process may have died. */
 void peers_check(uint32_t slot);

@@ -42,8 +42,8 @@ struct peer *peer_self(void);
 /* Whether the process still runs (or is stopped). A few loads, no system call. */
 bool peer_alive(const struct peer *peer);
 
-/* Has all that the peer's segment holds by now within our reach. */
-void peer_extend(const struct peer *peer);
+/* Has all that the segment of a peer holds by now within our reach. */
+void peer_extend(const struct peer *reader);
 
 /*
  * Where an offset of its segment is here. What lies beyond the end of its file cannot be

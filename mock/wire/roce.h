@@ -79,6 +79,6 @@ static inline unsigned int roce_padding(size_t length)
 }
 
 /* One line about it, for people; always ends in 0. Returns as snprintf(). */
-int roce_print(const struct roce *packet, char *line, size_t size);
+int roce_print(const struct roce *packet, char *text, size_t size);
 
 #endif

@@ -23,10 +23,12 @@ static const uint8_t *payload_of(const uint8_t *frame, size_t length, const uint
 	size_t header;
 	uint8_t protocol;
 
-	if (length < ETHERNET + IPV6 + UDP && length < ETHERNET + IPV4 + UDP)
+	if (length < ETHERNET + IPV4 + UDP)
 		return NULL;
 	*ip = frame + ETHERNET;
 	header = (*ip)[0] >> 4 == 4 ? IPV4 : IPV6;
+	if (length < ETHERNET + header + UDP)
+		return NULL;
 	protocol = header == IPV4 ? (*ip)[9] : (*ip)[6];
 	if ((frame[12] != 0x08 || frame[13]) && (frame[12] != 0x86 || frame[13] != 0xdd))
 		return NULL;
