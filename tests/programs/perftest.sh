@@ -58,7 +58,6 @@ cm_client() {
 perftest_cm 8 1000 ib_send_lat
 perftest_cm 65536 1000 ib_write_bw
 perftest_cm 4096 500 ib_read_lat
-perftest_cm 4096 1000 ib_send_bw -q 4
 
 # All sizes in one run: 23 lines of figures.
 port=$(free_port)

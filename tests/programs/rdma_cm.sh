@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Debian's ucmatose (many connections and messages) and rdma_server with rdma_client.
 # timeout: 120
+# variants: plain tsan valgrind cov
 . "$(dirname "$0")/../lib.sh"
 need ucmatose rdma_server rdma_client
 

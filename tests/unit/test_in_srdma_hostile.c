@@ -2,7 +2,8 @@
 /*
  * Peers that stop, lie or flood. Those with a valid certificate too: each rule of the
  * protocol is broken once, and must end that session, with its name, within its time, and
- * nothing else.
+ * nothing else. Under valgrind the times that it is about cannot be kept.
+ * variants: plain asan tsan cov
  */
 #include <setjmp.h>
 #include <stdarg.h>
