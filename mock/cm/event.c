@@ -2,6 +2,7 @@
 #include "cm/event.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,15 +24,25 @@ int channel_open(struct cm_channel **channel)
 		free(made);
 		return err;
 	}
+	refs_init(&made->refs);
 	list_init(&made->events);
 	*channel = made;
 	return 0;
 }
 
-void channel_close(struct cm_channel *channel)
+static void put_channel(void *arg)
 {
+	struct cm_channel *channel = arg;
+
+	if (!refs_put(&channel->refs))
+		return;
 	close(channel->rdma.fd);
 	free(channel);
+}
+
+void channel_close(struct cm_channel *channel)
+{
+	put_channel(channel);
 }
 
 struct cm_event *event_new(struct cm_id *id, enum rdma_cm_event_type type, int status)
@@ -52,7 +63,7 @@ struct cm_event *event_new(struct cm_id *id, enum rdma_cm_event_type type, int s
 	return event;
 }
 
-static void put(struct cm_channel *channel, struct cm_event *event)
+static void append(struct cm_channel *channel, struct cm_event *event)
 {
 	bool first = list_empty(&channel->events);
 
@@ -63,7 +74,7 @@ static void put(struct cm_channel *channel, struct cm_event *event)
 
 void event_queue(struct cm_event *event)
 {
-	put(to_cm_channel(event->owner->rdma.channel), event);
+	append(to_cm_channel(event->owner->rdma.channel), event);
 }
 
 void event_raise(struct cm_id *id, enum rdma_cm_event_type type, int status)
@@ -110,7 +121,7 @@ void events_move(struct cm_id *id, struct cm_channel *to)
 		struct cm_event *event = list_entry(moved.next, struct cm_event, node);
 
 		list_del(&event->node);
-		put(to, event);
+		append(to, event);
 		if (event->rdma.event == RDMA_CM_EVENT_CONNECT_REQUEST)
 			events_move(to_cm_id(event->rdma.id), to);
 	}
@@ -144,7 +155,7 @@ static struct cm_event *take(struct cm_channel *channel, bool waited)
 	return event;
 }
 
-int event_next(struct cm_channel *channel, struct cm_event **event)
+static int wait_next(struct cm_channel *channel, struct cm_event **event)
 {
 	bool waited = false;
 	int err;
@@ -160,6 +171,17 @@ int event_next(struct cm_channel *channel, struct cm_event **event)
 			return err;
 		waited = true;
 	}
+}
+
+int event_next(struct cm_channel *channel, struct cm_event **event)
+{
+	int err;
+
+	refs_get(&channel->refs);
+	pthread_cleanup_push(put_channel, channel);
+	err = wait_next(channel, event);
+	pthread_cleanup_pop(1);
+	return err;
 }
 
 void event_ack(struct cm_event *event)

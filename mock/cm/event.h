@@ -10,6 +10,7 @@
 #include <rdma/rdma_cma.h>
 #include <stdint.h>
 #include "base/list.h"
+#include "base/refs.h"
 #include "cm/message.h"
 
 struct cm_id;
@@ -23,6 +24,7 @@ struct cm_event {
 
 struct cm_channel {
 	struct rdma_event_channel rdma;
+	struct refs refs; /* the program's, and each thread that waits for an event */
 	uint64_t bell;
 	struct list events; /* under the lock */
 };
@@ -38,6 +40,7 @@ static inline struct cm_channel *to_cm_channel(struct rdma_event_channel *channe
 }
 
 int channel_open(struct cm_channel **channel);
+/* A thread that still waits on it goes on waiting, as it would in the kernel. */
 void channel_close(struct cm_channel *channel);
 
 /*

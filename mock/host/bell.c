@@ -113,12 +113,16 @@ void bell_forget(void)
 		close(fd);
 }
 
+/* recv() is one, too: whoever silences a bell has something in hand already. */
 void bell_silence(int fd)
 {
+	int cancel;
 	char byte;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	while (recv(fd, &byte, 1, MSG_DONTWAIT) >= 0)
 		;
+	pthread_setcancelstate(cancel, NULL);
 }
 
 int bell_wait(int fd)

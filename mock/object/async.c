@@ -2,11 +2,14 @@
 #include "object/async.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "base/refs.h"
 #include "object/cq.h"
 #include "object/device.h"
 #include "object/qp.h"
@@ -17,43 +20,74 @@ struct async_item {
 	struct ibv_async_event event;
 };
 
+struct async_queue {
+	int fd;           /* readable as often as there are events */
+	struct refs refs; /* the context's, and each thread that waits for an event */
+	pthread_mutex_t lock;
+	struct list events; /* under lock */
+};
+
 int async_open(struct context *context)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	struct async_queue *made = calloc(1, sizeof(*made));
+	int err;
 
-	if (fd < 0)
-		return -errno;
-	context->vctx.context.async_fd = fd;
-	pthread_mutex_init(&context->async_lock, NULL);
-	list_init(&context->async_events);
+	if (!made)
+		return -ENOMEM;
+	made->fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+	if (made->fd < 0) {
+		err = -errno;
+		free(made);
+		return err;
+	}
+	refs_init(&made->refs);
+	pthread_mutex_init(&made->lock, NULL);
+	list_init(&made->events);
+	context->async = made;
+	context->vctx.context.async_fd = made->fd;
 	return 0;
+}
+
+static void put_queue(void *arg)
+{
+	struct async_queue *queue = arg;
+
+	if (!refs_put(&queue->refs))
+		return;
+	close(queue->fd);
+	pthread_mutex_destroy(&queue->lock);
+	free(queue);
 }
 
 void async_close(struct context *context)
 {
+	struct async_queue *queue = context->async;
 	struct list *at, *next;
 
-	list_for_each_safe (at, next, &context->async_events)
+	pthread_mutex_lock(&queue->lock);
+	list_for_each_safe (at, next, &queue->events)
 		free(list_entry(at, struct async_item, node));
-	close(context->vctx.context.async_fd);
-	pthread_mutex_destroy(&context->async_lock);
+	list_init(&queue->events);
+	pthread_mutex_unlock(&queue->lock);
+	put_queue(queue);
 }
 
 void async_raise(struct context *context, const struct ibv_async_event *event)
 {
 	struct async_item *item = malloc(sizeof(*item));
+	struct async_queue *queue = context->async;
 	const uint64_t one = 1;
 
 	if (!item)
 		return;
 	item->event = *event;
-	pthread_mutex_lock(&context->async_lock);
-	list_add_tail(&context->async_events, &item->node);
-	if (write(context->vctx.context.async_fd, &one, sizeof(one)) < 0)
+	pthread_mutex_lock(&queue->lock);
+	list_add_tail(&queue->events, &item->node);
+	if (write(queue->fd, &one, sizeof(one)) < 0)
 		list_del(&item->node);
 	else
 		item = NULL;
-	pthread_mutex_unlock(&context->async_lock);
+	pthread_mutex_unlock(&queue->lock);
 	free(item);
 }
 
@@ -78,29 +112,46 @@ static uint32_t *delivered_of(const struct ibv_async_event *event)
 	}
 }
 
-int async_next(struct context *context, struct ibv_async_event *event)
+static bool take(struct async_queue *queue, struct ibv_async_event *event)
 {
 	struct async_item *item = NULL;
 	uint32_t *delivered;
+
+	pthread_mutex_lock(&queue->lock);
+	if (!list_empty(&queue->events)) {
+		item = list_entry(queue->events.next, struct async_item, node);
+		list_del(&item->node);
+		*event = item->event;
+		delivered = delivered_of(event);
+		if (delivered)
+			++*delivered;
+	}
+	pthread_mutex_unlock(&queue->lock);
+	free(item);
+	return item;
+}
+
+static int wait_next(struct async_queue *queue, struct ibv_async_event *event)
+{
 	uint64_t one;
 
 	do {
-		if (read(context->vctx.context.async_fd, &one, sizeof(one)) < 0)
+		if (read(queue->fd, &one, sizeof(one)) < 0)
 			return -errno;
-		pthread_mutex_lock(&context->async_lock);
-		if (!list_empty(&context->async_events)) {
-			item = list_entry(context->async_events.next, struct async_item,
-			                  node);
-			list_del(&item->node);
-			delivered = delivered_of(&item->event);
-			if (delivered)
-				++*delivered;
-		}
-		pthread_mutex_unlock(&context->async_lock);
-	} while (!item); /* a dropped event leaves its count behind */
-	*event = item->event;
-	free(item);
+	} while (!take(queue, event)); /* a dropped event leaves its count behind */
 	return 0;
+}
+
+int async_next(struct context *context, struct ibv_async_event *event)
+{
+	struct async_queue *queue = context->async;
+	int err;
+
+	refs_get(&queue->refs);
+	pthread_cleanup_push(put_queue, queue);
+	err = wait_next(queue, event);
+	pthread_cleanup_pop(1);
+	return err;
 }
 
 static void ack(pthread_mutex_t *mutex, pthread_cond_t *cond, uint32_t *completed)
@@ -147,19 +198,20 @@ static void take_back(int fd)
 /* Takes the object's unread events out of the queue. */
 static void drop_unread(struct context *context, const uint32_t *delivered)
 {
+	struct async_queue *queue = context->async;
 	struct list *at, *next;
 
-	pthread_mutex_lock(&context->async_lock);
-	list_for_each_safe (at, next, &context->async_events) {
+	pthread_mutex_lock(&queue->lock);
+	list_for_each_safe (at, next, &queue->events) {
 		struct async_item *item = list_entry(at, struct async_item, node);
 
 		if (delivered_of(&item->event) != delivered)
 			continue;
 		list_del(&item->node);
 		free(item);
-		take_back(context->vctx.context.async_fd);
+		take_back(queue->fd);
 	}
-	pthread_mutex_unlock(&context->async_lock);
+	pthread_mutex_unlock(&queue->lock);
 }
 
 static void forget(struct context *context, const uint32_t *delivered,

@@ -9,6 +9,7 @@
 struct context;
 
 int async_open(struct context *context);
+/* A thread that still waits for an event goes on waiting, as it would in the kernel. */
 void async_close(struct context *context);
 
 /* Queues an event; what it concerns must stay until the event is acknowledged. Any

@@ -2,6 +2,7 @@
 #include "object/channel.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "host/bell.h"
@@ -22,6 +23,8 @@ int channel_create(struct ibv_context *context, struct channel **channel)
 	err = bell_create(&made->ibv.fd, &made->sh->bell);
 	if (err)
 		goto free_shared;
+	pthread_mutex_init(&made->lock, NULL);
+	refs_init(&made->refs);
 	made->ibv.context = context;
 	*channel = made;
 	return 0;
@@ -32,13 +35,26 @@ free_made:
 	return err;
 }
 
+static void put_channel(void *arg)
+{
+	struct channel *channel = arg;
+
+	if (!refs_put(&channel->refs))
+		return;
+	close(channel->ibv.fd);
+	pthread_mutex_destroy(&channel->lock);
+	free(channel);
+}
+
 int channel_destroy(struct channel *channel)
 {
 	if (atomic_load(&channel->users))
 		return -EBUSY;
-	close(channel->ibv.fd);
+	pthread_mutex_lock(&channel->lock);
 	segment_free(channel->off, sizeof(*channel->sh));
-	free(channel);
+	channel->sh = NULL;
+	pthread_mutex_unlock(&channel->lock);
+	put_channel(channel);
 	return 0;
 }
 
@@ -90,24 +106,45 @@ static bool is_pending(struct channel_shared *sh)
 	return pending;
 }
 
+/* Rings are taken back when the queue has run empty; one for what came since. */
+static void settle_bell(struct channel *channel)
+{
+	bell_silence(channel->ibv.fd);
+	if (is_pending(channel->sh))
+		bell_ring(channel->sh->bell);
+}
+
+/* A channel that was destroyed meanwhile has nothing any more. */
+static bool try_next(struct channel *channel, struct ibv_cq **cq)
+{
+	bool taken, last;
+
+	pthread_mutex_lock(&channel->lock);
+	taken = channel->sh && take(channel->sh, cq, &last);
+	if (taken && last)
+		settle_bell(channel);
+	pthread_mutex_unlock(&channel->lock);
+	return taken;
+}
+
+static int wait_next(struct channel *channel, struct ibv_cq **cq)
+{
+	int err = 0;
+
+	while (!err && !try_next(channel, cq))
+		err = bell_wait(channel->ibv.fd);
+	return err;
+}
+
 int channel_next(struct channel *channel, struct ibv_cq **cq)
 {
-	bool last;
+	int err;
 
-	while (!take(channel->sh, cq, &last)) {
-		int err = bell_wait(channel->ibv.fd);
-
-		if (err)
-			return err;
-	}
-	if (last) {
-		/* Rings are taken back when the queue has run empty; one for what came
-		 * since. */
-		bell_silence(channel->ibv.fd);
-		if (is_pending(channel->sh))
-			bell_ring(channel->sh->bell);
-	}
-	return 0;
+	refs_get(&channel->refs);
+	pthread_cleanup_push(put_channel, channel);
+	err = wait_next(channel, cq);
+	pthread_cleanup_pop(1);
+	return err;
 }
 
 void channel_forget(struct channel *channel, seg_off cq)

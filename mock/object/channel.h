@@ -8,7 +8,9 @@
 #define MOCK_OBJECT_CHANNEL_H
 
 #include <infiniband/verbs.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include "base/refs.h"
 #include "host/peer.h"
 
 struct channel_shared {
@@ -19,8 +21,10 @@ struct channel_shared {
 
 struct channel {
 	struct ibv_comp_channel ibv;
-	struct channel_shared *sh;
+	struct channel_shared *sh; /* NULL once destroyed */
 	seg_off off;
+	pthread_mutex_t lock; /* of those who take events: keeps sh */
+	struct refs refs;     /* the program's, and each thread that waits for an event */
 	_Atomic uint32_t users; /* CQs on it */
 };
 
@@ -30,7 +34,8 @@ static inline struct channel *to_channel(struct ibv_comp_channel *channel)
 }
 
 int channel_create(struct ibv_context *context, struct channel **channel);
-/* -EBUSY while a CQ is on it. */
+/* -EBUSY while a CQ is on it. A thread that still waits on it goes on waiting, as it
+ * would in the kernel. */
 int channel_destroy(struct channel *channel);
 
 /* One event of a CQ of that process, whose channel this is. By any process. */

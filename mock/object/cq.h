@@ -80,7 +80,7 @@ struct cq {
 	_Atomic uint32_t head;     /* changed under lock */
 	_Atomic uint32_t users;    /* QPs that complete to it */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */
-	uint32_t async_delivered;  /* under the context's async_lock */
+	uint32_t async_delivered;  /* under the asynchronous queue's lock */
 };
 
 static inline struct ibv_cq *cq_base(struct cq *cq)

@@ -37,10 +37,8 @@ struct device {
 struct context {
 	struct verbs_context vctx; /* its last member is the public struct ibv_context */
 	pthread_mutex_t lock;
-	struct list qps;          /* under lock */
-	struct list async_events; /* under async_lock */
-	pthread_mutex_t async_lock;
-	pthread_cond_t async_acked;
+	struct list qps; /* under lock */
+	struct async_queue *async;
 };
 
 static inline struct context *to_context(struct ibv_context *context)

@@ -88,7 +88,7 @@ struct qp {
 	struct list context_node, pd_node, srq_node;
 	struct list credit_node; /* under the lock of transport/credit.c */
 	_Atomic uint32_t holds;
-	uint32_t async_delivered; /* under the context's async_lock */
+	uint32_t async_delivered; /* under the asynchronous queue's lock */
 };
 
 static inline struct qp *to_qp(struct ibv_qp *qp)

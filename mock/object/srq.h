@@ -15,7 +15,7 @@ struct srq {
 	struct list pd_node;
 	struct list qps; /* struct qp.srq_node; under the PD's lock */
 	_Atomic uint32_t users;
-	uint32_t async_delivered; /* under the context's async_lock */
+	uint32_t async_delivered; /* under the asynchronous queue's lock */
 	uint32_t limit;
 };
 
