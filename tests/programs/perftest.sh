@@ -38,26 +38,31 @@ perftest 4096 2000 ib_send_bw -s 4096 --use-srq
 perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
 perftest 4096 1000 ib_read_bw -s 4096 -e
 
-# Connected by the connection manager: there is no TCP port to see, so the client asks again.
+# Connected by the connection manager. The programs shake hands over a first connection, and
+# then one side listens while the other connects, neither waiting: who comes too early is refused
+# (and, with several queue pairs, this version's client then uses ids that it has freed), and
+# the server keeps waiting. So both start again.
 perftest_cm() {
 	size=$1 iterations=$2
 	shift 2
-	port=$(free_port)
-	spawn server mock "$@" -R -s "$size" -n "$iterations" -p "$port"
-	until_true 20 cm_client "$size" "$iterations" "$@" || fail "$* -R does not succeed"
+	until_true 20 both_cm "$@" -s "$size" -n "$iterations" || fail "$* -R does not succeed"
+	assert_grep "^ $size +[1-9][0-9]* +(0\.0*[1-9]|[1-9])[0-9.]* " "$TEST_TMP/client.log"
 	wait_exit server 30
 	assert_eq 0 "$STATUS" "status of the server, $* -R"
 	assert_no_grep 'Completion with error|Failed status' "$(log_of server)"
 }
-cm_client() {
-	size=$1 iterations=$2
-	shift 2
-	mock "$@" -R -s "$size" -n "$iterations" -p "$port" 127.0.0.1 >"$TEST_TMP/client.log" 2>&1 &&
-		grep -qE "^ $size +[1-9][0-9]* +(0\.0*[1-9]|[1-9])[0-9.]* " "$TEST_TMP/client.log"
+both_cm() {
+	port=$(free_port)
+	spawn server mock "$@" -R -p "$port"
+	mock "$@" -R -p "$port" 127.0.0.1 >"$TEST_TMP/client.log" 2>&1 && return 0
+	stop server KILL
+	assert_grep 'REJECTED|Unexpected CM event bl blka 8' "$TEST_TMP/client.log"
+	return 1
 }
 perftest_cm 8 1000 ib_send_lat
 perftest_cm 65536 1000 ib_write_bw
 perftest_cm 4096 500 ib_read_lat
+perftest_cm 4096 1000 ib_send_bw -q 4
 
 # All sizes in one run: 23 lines of figures.
 port=$(free_port)
