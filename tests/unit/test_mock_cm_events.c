@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +177,66 @@ static void cancelled(void **state)
 		skip();
 	alone_run(cancelled_body, NULL);
 }
+
+/* Whether the thread is inside the system call that waits for a ring. */
+static bool is_waiting(pid_t thread)
+{
+	char path[64];
+	FILE *file;
+	long number = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", thread);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (fscanf(file, "%ld", &number) != 1)
+		number = -1;
+	fclose(file);
+	return number == SYS_recvfrom;
+}
+
+struct waiter {
+	struct rdma_event_channel *channel;
+	_Atomic pid_t thread;
+};
+
+static void *wait_in_vain(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct rdma_event_channel *channel = waiter->channel;
+	struct rdma_cm_event *event;
+
+	waiter->thread = gettid();
+	if (rdma_get_cm_event(channel, &event) == 0)
+		CHECK_CALL(rdma_ack_cm_event(event));
+	return NULL;
+}
+
+/*
+ * The channel goes while a thread is waiting on it, or just then wakes to an event that
+ * is taken back: as in the kernel, the thread waits on, and touches nothing that is gone.
+ */
+static void destroyed_while_waited_body(struct side *side)
+{
+	struct waiter waiter;
+	struct rdma_cm_id *id;
+	pthread_t thread;
+
+	(void)side;
+	for (int i = 0; i < 50; i++) {
+		waiter = (struct waiter){ .channel = cn_channel() };
+		CHECK_EQ(pthread_create(&thread, NULL, wait_in_vain, &waiter), 0);
+		while (!waiter.thread || !is_waiting(waiter.thread))
+			sched_yield();
+		CHECK_EQ(pthread_detach(thread), 0);
+		id = cn_id(waiter.channel);
+		CHECK_CALL(rdma_resolve_addr(id, NULL, cn_loopback(AF_INET, 1), 1));
+		CHECK_CALL(rdma_destroy_id(id));
+		rdma_destroy_event_channel(waiter.channel);
+	}
+}
+
+ALONE(destroyed_while_waited)
 
 static void migrated_body(struct side *side)
 {
@@ -595,6 +657,7 @@ int main(void)
 		cmocka_unit_test(destroying_waits),
 		cmocka_unit_test(many_wait),
 		cmocka_unit_test(cancelled),
+		cmocka_unit_test(destroyed_while_waited),
 		cmocka_unit_test(migrated),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(synchronous_failures),
