@@ -268,7 +268,7 @@ $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 # --- running -----------------------------------------------------------------------------
 
 .PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
-.PHONY: bench coverage check check-clang lint
+.PHONY: bench coverage check check-clang docs lint
 
 demo: all
 	scripts/demo.sh
@@ -294,6 +294,10 @@ test-valgrind: tests
 
 bench: tests
 	bench/run
+
+# What is made of the code; a test says when it is stale.
+docs:
+	@scripts/verbs-table write
 
 # Without the tests' own code; a failed test fails this too, after the report.
 coverage:
@@ -412,6 +416,7 @@ define help_text
   check           format, lint, layers, sizes, licences
   fuzz            each parser's fuzzer for FUZZ_SECONDS (60); fuzz-NAME one of them
   bench           speed, beside UCX and TCP
+  docs            docs/verbs.md, of the list of verbs
   coverage        lines that the tests reach, in $(BUILD)-cov/coverage/index.html
   install         into $(DESTDIR)$(PREFIX); uninstall takes it away again
   clean           removes what was built

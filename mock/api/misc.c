@@ -14,6 +14,21 @@ MOCK_API int ibv_fork_init(void)
 	return 0;
 }
 
+/* For rdma-core's own libraries; no installed header declares them. */
+MOCK_API int ibv_dontfork_range(void *base, size_t size)
+{
+	(void)base;
+	(void)size;
+	return 0;
+}
+
+MOCK_API int ibv_dofork_range(void *base, size_t size)
+{
+	(void)base;
+	(void)size;
+	return 0;
+}
+
 MOCK_API enum ibv_fork_status ibv_is_fork_initialized(void)
 {
 	return IBV_FORK_UNNEEDED;

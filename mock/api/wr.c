@@ -123,6 +123,52 @@ static void wr_set_inline_data_list(struct ibv_qp_ex *ex, size_t count,
 	builder_inline(of(ex), count, list);
 }
 
+/* Not announced: ibv_create_qp_ex() refuses a QP that is to have them. */
+static void wr_bind_mw(struct ibv_qp_ex *ex, struct ibv_mw *mw, uint32_t rkey,
+                       const struct ibv_mw_bind_info *info)
+{
+	(void)mw, (void)rkey, (void)info;
+	builder_refuse(of(ex));
+}
+
+static void wr_local_inv(struct ibv_qp_ex *ex, uint32_t rkey)
+{
+	(void)rkey;
+	builder_refuse(of(ex));
+}
+
+static void wr_send_inv(struct ibv_qp_ex *ex, uint32_t rkey)
+{
+	(void)rkey;
+	builder_refuse(of(ex));
+}
+
+static void wr_send_tso(struct ibv_qp_ex *ex, void *hdr, uint16_t size, uint16_t mss)
+{
+	(void)hdr, (void)size, (void)mss;
+	builder_refuse(of(ex));
+}
+
+static void wr_atomic_write(struct ibv_qp_ex *ex, uint32_t rkey, uint64_t addr,
+                            const void *value)
+{
+	(void)rkey, (void)addr, (void)value;
+	builder_refuse(of(ex));
+}
+
+static void wr_set_ud_addr(struct ibv_qp_ex *ex, struct ibv_ah *ah, uint32_t qpn,
+                           uint32_t qkey)
+{
+	(void)ah, (void)qpn, (void)qkey;
+	builder_refuse(of(ex));
+}
+
+static void wr_set_xrc_srqn(struct ibv_qp_ex *ex, uint32_t srqn)
+{
+	(void)srqn;
+	builder_refuse(of(ex));
+}
+
 void wr_table_fill(struct qp *qp)
 {
 	struct ibv_qp_ex *ex = &qp->ex;
@@ -137,6 +183,13 @@ void wr_table_fill(struct qp *qp)
 	ex->wr_rdma_read = wr_rdma_read;
 	ex->wr_atomic_cmp_swp = wr_atomic_cmp_swp;
 	ex->wr_atomic_fetch_add = wr_atomic_fetch_add;
+	ex->wr_bind_mw = wr_bind_mw;
+	ex->wr_local_inv = wr_local_inv;
+	ex->wr_send_inv = wr_send_inv;
+	ex->wr_send_tso = wr_send_tso;
+	ex->wr_atomic_write = wr_atomic_write;
+	ex->wr_set_ud_addr = wr_set_ud_addr;
+	ex->wr_set_xrc_srqn = wr_set_xrc_srqn;
 	ex->wr_set_sge = wr_set_sge;
 	ex->wr_set_sge_list = wr_set_sge_list;
 	ex->wr_set_inline_data = wr_set_inline_data;

@@ -23,6 +23,11 @@ static void spoil(struct qp *qp, int err)
 		qp->builder.err = err;
 }
 
+void builder_refuse(struct qp *qp)
+{
+	spoil(qp, -EINVAL);
+}
+
 void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
 {
 	struct wqe *wqe = sq_at(&qp->sq, qp->sq.posted);

@@ -35,6 +35,8 @@ int transport_post_srq_recv(struct srq *srq, struct ibv_recv_wr *wr,
 /* builder.c: ibv_wr_start() to ibv_wr_complete(). */
 void builder_start(struct qp *qp);
 void builder_add(struct qp *qp, enum ibv_wr_opcode opcode);
+/* An operation that the QP was not made for fails the whole batch. */
+void builder_refuse(struct qp *qp);
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge);
 void builder_inline(struct qp *qp, size_t count, const struct ibv_data_buf *buf);
 int builder_complete(struct qp *qp);
