@@ -7,6 +7,8 @@ void tables_fill(struct context *context)
 
 	vctx->query_device_ex = table_query_device_ex;
 	vctx->query_port = table_query_port;
+	vctx->query_rt_values = table_query_rt_values;
+	vctx->create_cq_ex = table_create_cq_ex;
 	vctx->create_qp_ex = table_create_qp_ex;
 	vctx->context.ops.poll_cq = table_poll_cq;
 	vctx->context.ops.req_notify_cq = table_req_notify_cq;

@@ -22,6 +22,9 @@ int table_query_device_ex(struct ibv_context *context,
                           struct ibv_device_attr_ex *attr, size_t size);
 struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
                                   struct ibv_qp_init_attr_ex *attr);
+struct ibv_cq_ex *table_create_cq_ex(struct ibv_context *context,
+                                     struct ibv_cq_init_attr_ex *attr);
+int table_query_rt_values(struct ibv_context *context, struct ibv_values_ex *values);
 int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc);
 int table_req_notify_cq(struct ibv_cq *cq, int solicited_only);
 int table_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);

@@ -194,14 +194,19 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
 	if (unlikely(owner_lock(&sh->lock)))
 		cq_repair(sh, ring);
 	if (unlikely(!cq_has_room(sh) || atomic_load(&sh->overrun))) {
-		atomic_store(&sh->overrun, 1);
+		bool ignored = sh->flags & CQ_IGNORE_OVERRUN;
+
+		if (!ignored)
+			atomic_store(&sh->overrun, 1);
 		owner_unlock(&sh->lock);
-		return -EOVERFLOW;
+		return ignored ? 0 : -EOVERFLOW;
 	}
 	to = &ring[sh->tail & (sh->size - 1)];
 	fill(&to->c, entry);
 	if (entry->flags & CQE_INLINE)
 		memcpy(to->inline_data, data, entry->byte_len);
+	if (unlikely(sh->flags & CQ_TIMESTAMPS))
+		to->timestamp = now_ns();
 	atomic_store_explicit(&to->c.turn, sh->tail + 1, memory_order_release);
 	sh->tail++;
 	/* The owner has read the line since: to write it is to fetch it from another
@@ -235,6 +240,50 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 	}
 	owner_unlock(&cq->lock);
 	return got;
+}
+
+/* The current entry's place is the producers' again. */
+static void take_out(struct cq *cq)
+{
+	uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&cq->head, head, memory_order_relaxed);
+	atomic_store_explicit(&cq->sh->head, head, memory_order_release);
+	cq->current = NULL;
+}
+
+const struct cqe *cq_poll_next(struct cq *cq)
+{
+	if (cq->current)
+		take_out(cq);
+	while (!cq_is_empty(cq)) {
+		uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed);
+
+		cq->current = &cq->ring[head & (cq->sh->size - 1)];
+		__builtin_prefetch(&cq->ring[(head + PREFETCH) & (cq->sh->size - 1)]);
+		if (!(cq->current->c.flags & CQE_DEAD))
+			return cq->current;
+		take_out(cq);
+	}
+	return NULL;
+}
+
+const struct cqe *cq_poll_begin(struct cq *cq)
+{
+	const struct cqe *entry;
+
+	owner_lock(&cq->lock);
+	entry = cq_poll_next(cq);
+	if (!entry)
+		owner_unlock(&cq->lock);
+	return entry;
+}
+
+void cq_poll_end(struct cq *cq)
+{
+	if (cq->current)
+		take_out(cq);
+	owner_unlock(&cq->lock);
 }
 
 void cq_arm(struct cq *cq, bool solicited_only)

@@ -42,7 +42,7 @@ struct completion {
 struct cqe {
 	struct completion c;
 	uint8_t inline_data[CQE_INLINE_MAX]; /* a small SEND, until it is polled */
-	uint64_t timestamp;
+	uint64_t timestamp;                  /* now_ns() clock, with CQ_TIMESTAMPS */
 };
 
 enum cqe_flags {
@@ -52,12 +52,19 @@ enum cqe_flags {
 	CQE_DEAD = 1 << 3,      /* of a QP that is gone: skipped */
 };
 
+/* What ibv_create_cq_ex(3) asked for. */
+enum cq_flags {
+	CQ_TIMESTAMPS = 1 << 0,     /* each entry says when it was put in */
+	CQ_IGNORE_OVERRUN = 1 << 1, /* an entry that finds no room is lost, no more */
+};
+
 enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
 
 /* Shared; cache lines as in struct rq_shared. */
 struct cq_shared {
 	uint32_t size;   /* entries of the ring, a power of two */
 	uint32_t handle; /* owner's struct cq */
+	uint32_t flags;  /* enum cq_flags; set before any QP uses it */
 	seg_off ring;
 	seg_off channel;
 	seg_off next_pending; /* under the channel's lock, as events */
@@ -79,9 +86,15 @@ struct cq {
 	struct owner_lock lock;    /* of those who poll */
 	_Atomic uint32_t head;     /* changed under lock */
 	_Atomic uint32_t users;    /* QPs that complete to it */
+	const struct cqe *current; /* from cq_poll_begin() on: under lock */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */
 	uint32_t async_delivered;  /* under the asynchronous queue's lock */
 };
+
+static inline enum ibv_wc_opcode completion_opcode(const struct completion *c)
+{
+	return (enum ibv_wc_opcode)(c->opcode + (c->flags & CQE_RECV ? IBV_WC_RECV : 0));
+}
 
 static inline struct ibv_cq *cq_base(struct cq *cq)
 {
@@ -114,6 +127,15 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
  */
 typedef void cq_each(const struct cqe *entry, void *arg, unsigned int index);
 int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg);
+
+/*
+ * The same one by one: the entry that is current stays in the ring until the next is
+ * taken. The lock of those who poll is held from a cq_poll_begin() that found one until
+ * cq_poll_end(). NULL, and nothing held after the first, when there is none.
+ */
+const struct cqe *cq_poll_begin(struct cq *cq);
+const struct cqe *cq_poll_next(struct cq *cq);
+void cq_poll_end(struct cq *cq);
 
 static inline bool cq_is_empty(const struct cq *cq)
 {

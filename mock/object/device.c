@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "host/registry.h"
 #include "object/async.h"
+#include "object/clock.h"
 #include "object/gid.h"
 
 static struct device mock0 = {
@@ -115,6 +116,8 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 
 	memset(attr, 0, sizeof(*attr));
 	device_query(&attr->orig_attr);
+	attr->completion_timestamp_mask = CLOCK_MASK;
+	attr->hca_core_clock = CLOCK_KHZ;
 	attr->device_cap_flags_ex = attr->orig_attr.device_cap_flags;
 	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
 	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;

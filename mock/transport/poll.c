@@ -3,6 +3,7 @@
  * its place. */
 #include "transport/transport.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The receive's key is checked again: its memory may have been deregistered since. */
@@ -26,7 +27,7 @@ static void take_one(const struct cqe *entry, void *arg, unsigned int index)
 
 	wc->wr_id = entry->c.wr_id;
 	wc->status = entry->c.status;
-	wc->opcode = entry->c.opcode + (entry->c.flags & CQE_RECV ? IBV_WC_RECV : 0);
+	wc->opcode = completion_opcode(&entry->c);
 	wc->vendor_err = entry->c.vendor_err;
 	wc->byte_len = entry->c.byte_len;
 	wc->imm_data = entry->c.imm;
@@ -49,4 +50,28 @@ int transport_poll(struct cq *cq, int count, struct ibv_wc *wc)
 		timers_poll();
 	}
 	return cq_is_empty(cq) ? 0 : cq_poll(cq, count, take_one, wc);
+}
+
+static int show(struct cq *cq, const struct cqe *entry)
+{
+	if (!entry)
+		return -ENOENT;
+	cq->ex.wr_id = entry->c.wr_id;
+	cq->ex.status = entry->c.flags & CQE_INLINE ? place(entry) : entry->c.status;
+	qp_completion_taken(entry);
+	return 0;
+}
+
+int transport_poll_begin(struct cq *cq)
+{
+	if (cq_is_empty(cq)) {
+		credit_look();
+		timers_poll();
+	}
+	return cq_is_empty(cq) ? -ENOENT : show(cq, cq_poll_begin(cq));
+}
+
+int transport_poll_next(struct cq *cq)
+{
+	return show(cq, cq_poll_next(cq));
 }

@@ -34,6 +34,8 @@ pingpong 8192000 ibv_rc_pingpong -g 0 -e
 pingpong 8192000 ibv_rc_pingpong -g 0 -c
 pingpong 8192000 ibv_rc_pingpong -g 0 -N
 pingpong 8192000 ibv_rc_pingpong -g 0 -e -c -N
+# Timestamps; not with -e too, where the program takes an event without a completion for an error.
+pingpong 8192000 ibv_rc_pingpong -g 0 -t
 pingpong 2000 ibv_rc_pingpong -g 0 -s 1 -c
 pingpong 104857600 ibv_rc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -c
 pingpong 409600 ibv_rc_pingpong -g 0 -r 2 -n 50

@@ -65,16 +65,32 @@ int rc_find_gid(struct ibv_context *context, const char *address)
 	return -1;
 }
 
+static struct ibv_cq *open_cq(struct rc_end *end, struct ibv_cq_ex **extended)
+{
+	const struct rc_config *config = &end->config;
+	struct ibv_cq_init_attr_ex attr = {
+		.cqe = (uint32_t)config->cq_depth,
+		.channel = end->channel,
+		.wc_flags = config->wc_flags,
+		.comp_mask = IBV_CQ_INIT_ATTR_MASK_FLAGS,
+		.flags = config->cq_flags,
+	};
+
+	if (!config->extended_cqs)
+		return CHECK_OBJECT(ibv_create_cq(end->context, config->cq_depth, NULL,
+		                                  end->channel, 0));
+	*extended = CHECK_OBJECT(ibv_create_cq_ex(end->context, &attr));
+	return ibv_cq_ex_to_cq(*extended);
+}
+
 static void open_queues(struct rc_end *end)
 {
 	const struct rc_config *config = &end->config;
 
 	if (config->channel)
 		end->channel = CHECK_OBJECT(ibv_create_comp_channel(end->context));
-	end->send_cq = CHECK_OBJECT(
-	        ibv_create_cq(end->context, config->cq_depth, NULL, end->channel, 0));
-	end->recv_cq = CHECK_OBJECT(
-	        ibv_create_cq(end->context, config->cq_depth, NULL, end->channel, 0));
+	end->send_cq = open_cq(end, &end->send_cqx);
+	end->recv_cq = open_cq(end, &end->recv_cqx);
 	if (config->shared_receive) {
 		struct ibv_srq_init_attr srq = {
 			.attr = { .max_wr = config->recv_depth,

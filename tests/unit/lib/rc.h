@@ -24,7 +24,10 @@ struct rc_config {
 	bool signal_all;
 	bool shared_receive; /* receives come from a shared receive queue */
 	bool channel;        /* both CQs tell one completion channel */
-	bool extended;       /* post by ibv_wr_*, not by ibv_post_send() */
+	bool extended_cqs;   /* made by ibv_create_cq_ex(), with … */
+	uint64_t wc_flags;   /* … these */
+	uint32_t cq_flags;
+	bool extended; /* post by ibv_wr_*, not by ibv_post_send() */
 	size_t buffer_size;
 	int mr_access;
 	unsigned int qp_access;
@@ -49,6 +52,7 @@ struct rc_end {
 	struct ibv_pd *pd;
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *send_cq, *recv_cq;
+	struct ibv_cq_ex *send_cqx, *recv_cqx; /* the same CQs, if extended */
 	struct ibv_srq *srq;
 	struct ibv_qp *qp;
 	struct ibv_qp_ex *qpx; /* the same QP, if extended */
