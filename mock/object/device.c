@@ -122,6 +122,8 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
 	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = on_demand;
+	attr->odp_caps.per_transport_caps.uc_odp_caps =
+	        on_demand & ~(IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_ATOMIC);
 }
 
 void device_query_port(struct ibv_port_attr *attr)

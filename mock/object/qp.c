@@ -10,6 +10,7 @@
 #include "object/device.h"
 #include "object/pd.h"
 #include "object/srq.h"
+#include "wire/opcode.h"
 
 static struct handle_table qps = HANDLE_TABLE_INIT;
 
@@ -101,11 +102,33 @@ static void sq_destroy(struct sq *sq)
 	free(sq->ring);
 }
 
+enum {
+	SENDS = 1 << IBV_WR_SEND | 1 << IBV_WR_SEND_WITH_IMM,
+	WRITES = 1 << IBV_WR_RDMA_WRITE | 1 << IBV_WR_RDMA_WRITE_WITH_IMM,
+	READS = 1 << IBV_WR_RDMA_READ,
+	ATOMICS = 1 << IBV_WR_ATOMIC_CMP_AND_SWP | 1 << IBV_WR_ATOMIC_FETCH_AND_ADD,
+};
+
+/* The types that this device has, and what each can do (IBA table 38). */
+static const struct qp_type {
+	uint32_t operations;
+	uint8_t transport;
+	bool unacked;
+} types[] = {
+	[IBV_QPT_RC] = { SENDS | WRITES | READS | ATOMICS, BTH_RC, false },
+	[IBV_QPT_UC] = { SENDS | WRITES, BTH_UC, true },
+};
+
+static const struct qp_type *find_type(enum ibv_qp_type type)
+{
+	return type < ARRAY_SIZE(types) && types[type].operations ? &types[type] : NULL;
+}
+
 static int init_attr_check(struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
 {
 	const struct ibv_qp_cap *cap = &attr->cap;
 
-	if (attr->qp_type != IBV_QPT_RC)
+	if (!find_type(attr->qp_type))
 		return -EOPNOTSUPP;
 	if (!attr->send_cq || !attr->recv_cq || attr->send_cq->context != pd->context ||
 	    attr->recv_cq->context != pd->context ||
@@ -159,6 +182,8 @@ static void base_init(struct qp *qp, struct ibv_pd *pd,
 	list_init(&qp->pd_node);
 	list_init(&qp->srq_node);
 	list_init(&qp->credit_node);
+	qp->sq.operations = find_type(attr->qp_type)->operations;
+	qp->sq.unacked = find_type(attr->qp_type)->unacked;
 	qp->sq_sig_all = attr->sq_sig_all;
 	qp->cap = attr->cap;
 	if (attr->srq)
@@ -223,6 +248,7 @@ static void shared_init(struct qp *qp)
 
 	qp->sh->handle = base->handle;
 	qp->sh->pd = base->pd->handle;
+	qp->sh->transport = find_type(base->qp_type)->transport;
 	qp->sh->rq_is_shared = base->srq != NULL;
 	qp->sh->rq = qp_rq(qp)->off;
 	qp->sh->recv_cq = to_cq(base->recv_cq)->off;

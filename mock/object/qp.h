@@ -50,9 +50,11 @@ struct sq {
 	uint32_t posted; /* WQEs put in, modulo 2^32 */
 	uint32_t next;   /* the WQE to work on next */
 	_Atomic uint32_t
-	        completed; /* WQEs whose completion was polled: their place is free */
-	uint32_t psn;      /* of the next new packet */
-	bool started;      /* the WQE at next has a PSN: it was sent before */
+	        completed;   /* WQEs whose completion was polled: their place is free */
+	uint32_t psn;        /* of the next new packet */
+	bool started;        /* the WQE at next has a PSN: it was sent before */
+	bool unacked;        /* UC and UD: what is sent is done */
+	uint32_t operations; /* 1 << enum ibv_wr_opcode of those that the type has */
 	enum sq_wait wait;
 	uint64_t wait_until;      /* now_ns() clock */
 	bool armed;               /* the retry timer */

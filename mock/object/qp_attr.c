@@ -48,17 +48,84 @@ static const struct transition rc_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] 
 			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
 	},
 };
+
+static const struct transition uc_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] = {
+	[IBV_QPS_RESET] = {
+		[IBV_QPS_INIT] = { true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS, 0 },
+	},
+	[IBV_QPS_INIT] = {
+		[IBV_QPS_INIT] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS },
+		[IBV_QPS_RTR] = { true,
+			IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN,
+			IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX },
+	},
+	[IBV_QPS_RTR] = {
+		[IBV_QPS_RTS] = { true, IBV_QP_SQ_PSN,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_PATH_MIG_STATE },
+	},
+	[IBV_QPS_RTS] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS | IBV_QP_ALT_PATH |
+			IBV_QP_PATH_MIG_STATE },
+		[IBV_QPS_SQD] = { true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY },
+	},
+	[IBV_QPS_SQD] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_PATH_MIG_STATE },
+		[IBV_QPS_SQD] = { true, 0,
+			IBV_QP_AV | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX |
+			IBV_QP_PATH_MIG_STATE },
+	},
+	[IBV_QPS_SQE] = {
+		[IBV_QPS_RTS] = { true, 0, IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS },
+	},
+};
+
+static const struct transition ud_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] = {
+	[IBV_QPS_RESET] = {
+		[IBV_QPS_INIT] = { true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY, 0 },
+	},
+	[IBV_QPS_INIT] = {
+		[IBV_QPS_INIT] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY },
+		[IBV_QPS_RTR] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_QKEY },
+	},
+	[IBV_QPS_RTR] = {
+		[IBV_QPS_RTS] = { true, IBV_QP_SQ_PSN, IBV_QP_CUR_STATE | IBV_QP_QKEY },
+	},
+	[IBV_QPS_RTS] = {
+		[IBV_QPS_RTS] = { true, 0, IBV_QP_CUR_STATE | IBV_QP_QKEY },
+		[IBV_QPS_SQD] = { true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY },
+	},
+	[IBV_QPS_SQD] = {
+		[IBV_QPS_RTS] = { true, 0, IBV_QP_CUR_STATE | IBV_QP_QKEY },
+		[IBV_QPS_SQD] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_QKEY },
+	},
+	[IBV_QPS_SQE] = {
+		[IBV_QPS_RTS] = { true, 0, IBV_QP_CUR_STATE | IBV_QP_QKEY },
+	},
+};
+
+typedef const struct transition transition_table[IBV_QPS_ERR + 1];
+
+static transition_table *const tables[] = {
+	[IBV_QPT_RC] = rc_transitions,
+	[IBV_QPT_UC] = uc_transitions,
+	[IBV_QPT_UD] = ud_transitions,
+};
 /* clang-format on */
 
 static const struct transition to_reset_or_error = { true, 0, 0 };
 
-static const struct transition *find(enum ibv_qp_state from, enum ibv_qp_state to)
+static const struct transition *find(enum ibv_qp_type type, enum ibv_qp_state from,
+                                     enum ibv_qp_state to)
 {
 	if (to == IBV_QPS_RESET || to == IBV_QPS_ERR)
 		return &to_reset_or_error;
 	if (from > IBV_QPS_ERR || to > IBV_QPS_ERR)
 		return NULL;
-	return rc_transitions[from][to].exists ? &rc_transitions[from][to] : NULL;
+	return tables[type][from][to].exists ? &tables[type][from][to] : NULL;
 }
 
 static bool av_is_valid(const struct ibv_ah_attr *av)
@@ -114,7 +181,7 @@ int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 	}
 	if (mask & IBV_QP_STATE)
 		to = attr->qp_state;
-	transition = find(from, to);
+	transition = find(qp->ex.qp_base.qp_type, from, to);
 	if (!transition || (mask & transition->required) != transition->required)
 		return -EINVAL;
 	if (mask & ~(transition->required | transition->optional | IBV_QP_STATE))
@@ -139,6 +206,7 @@ void qp_attr_apply(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 	COPY(IBV_QP_ACCESS_FLAGS, qp_access_flags);
 	COPY(IBV_QP_PKEY_INDEX, pkey_index);
 	COPY(IBV_QP_PORT, port_num);
+	COPY(IBV_QP_QKEY, qkey);
 	COPY(IBV_QP_AV, ah_attr);
 	COPY(IBV_QP_PATH_MTU, path_mtu);
 	COPY(IBV_QP_TIMEOUT, timeout);

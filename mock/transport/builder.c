@@ -34,6 +34,10 @@ void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
 
 	if (qp->builder.err)
 		return;
+	if (!post_has_operation(&qp->sq, opcode)) {
+		spoil(qp, -EINVAL);
+		return;
+	}
 	if (!post_has_room(&qp->sq)) {
 		spoil(qp, -ENOMEM);
 		return;

@@ -57,7 +57,15 @@ static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status st
 void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
 {
 	complete(qp, wqe, status);
-	flush_to_error(qp);
+	if (qp->sq.unacked)
+		flush_to_sqe(qp);
+	else
+		flush_to_error(qp);
+}
+
+void completer_done(struct qp *qp, const struct wqe *wqe)
+{
+	complete(qp, wqe, IBV_WC_SUCCESS);
 }
 
 static void succeed(struct qp *qp, const struct wqe *wqe, const struct packet *packet,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ERR state: what is posted is returned with a flush error (IBA 10.3.1.5). */
+/* The states ERR and, of the send queue alone, SQE: what is posted is returned with a
+ * flush error (IBA 10.3.1.5, 10.3.1.7). */
 #include "transport/transport.h"
 
 void flush_sq(struct qp *qp)
@@ -20,6 +21,15 @@ void flush_sq(struct qp *qp)
 
 		cq_push(peer_self(), to_cq(qp_base(qp)->send_cq)->off, &entry, NULL);
 	}
+}
+
+void flush_to_sqe(struct qp *qp)
+{
+	responder_lock(peer_self(), qp->sh);
+	if (qp_state(qp) != IBV_QPS_ERR)
+		atomic_store(&qp->sh->state, IBV_QPS_SQE);
+	owner_unlock(&qp->sh->lock);
+	flush_sq(qp);
 }
 
 void flush_to_error(struct qp *qp)

@@ -6,18 +6,9 @@
 #include <string.h>
 #include "transport/post.h"
 
-bool post_has_operation(unsigned int opcode)
+bool post_has_operation(const struct sq *sq, unsigned int opcode)
 {
-	switch (opcode) {
-	case IBV_WR_RDMA_WRITE:
-	case IBV_WR_RDMA_WRITE_WITH_IMM:
-	case IBV_WR_SEND:
-	case IBV_WR_SEND_WITH_IMM:
-	case IBV_WR_RDMA_READ:
-	case IBV_WR_ATOMIC_CMP_AND_SWP:
-	case IBV_WR_ATOMIC_FETCH_AND_ADD: return true;
-	default: return false;
-	}
+	return opcode < 32 && sq->operations >> opcode & 1;
 }
 
 /* Before RTS nothing can be posted for sending; in ERR it is, and returned (IBA 10.3.1).
@@ -81,7 +72,7 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 
 	if (unlikely(!post_has_room(sq)))
 		return -ENOMEM;
-	if (unlikely(!post_has_operation(wr->opcode) || wr->num_sge < 0 ||
+	if (unlikely(!post_has_operation(sq, wr->opcode) || wr->num_sge < 0 ||
 	             (uint32_t)wr->num_sge > sq->max_sge ||
 	             ((wr->send_flags & IBV_SEND_INLINE) && !may_be_inline(wr->opcode))))
 		return -EINVAL;

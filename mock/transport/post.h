@@ -5,7 +5,8 @@
 
 #include "object/qp.h"
 
-bool post_has_operation(unsigned int opcode);
+/* Whether QPs of its type do this. */
+bool post_has_operation(const struct sq *sq, unsigned int opcode);
 bool post_may_send(const struct qp *qp);
 bool post_has_room(const struct sq *sq);
 /* Appends to a WQE's inline payload; -EINVAL beyond max_inline. */

@@ -45,9 +45,8 @@ static unsigned int rd_atomics(const struct qp *qp)
 
 /* The gather or scatter list in our own memory, once its keys are checked (IBA 10.6.3).
  */
-static enum ibv_wc_status local_list(const struct qp *qp, struct wqe *wqe,
-                                     unsigned int mask, struct iovec *iov,
-                                     unsigned int *iovs)
+enum ibv_wc_status requester_list(const struct qp *qp, struct wqe *wqe, unsigned int mask,
+                                  struct iovec *iov, unsigned int *iovs)
 {
 	uint32_t access = mask & (OP_READ | OP_ATOMIC) ? IBV_ACCESS_LOCAL_WRITE : 0;
 	uint64_t va;
@@ -104,7 +103,7 @@ static void packet_fill(const struct qp *qp, const struct wqe *wqe, struct packe
 }
 
 /* A request keeps its PSN however often it is sent. */
-static void number(struct qp *qp, struct wqe *wqe)
+void requester_number(struct qp *qp, struct wqe *wqe)
 {
 	if (qp->sq.started)
 		return;
@@ -126,12 +125,12 @@ static void step(struct qp *qp)
 	packet.iov = iov;
 	status = check(qp, wqe, packet.mask);
 	if (status == IBV_WC_SUCCESS)
-		status = local_list(qp, wqe, packet.mask, iov, &packet.iovs);
+		status = requester_list(qp, wqe, packet.mask, iov, &packet.iovs);
 	if (unlikely(status != IBV_WC_SUCCESS)) {
 		completer_fail(qp, wqe, status);
 		return;
 	}
-	number(qp, wqe);
+	requester_number(qp, wqe);
 	if ((packet.mask & OP_RECV) && !qp->sq.probe && unlikely(!credit_have(qp))) {
 		credit_wait(qp);
 		return;
@@ -155,9 +154,12 @@ void requester_run(struct qp *qp)
 	while (qp->sq.next != qp->sq.posted && qp->sq.wait == SQ_RUNS) {
 		if (unlikely(!may_send(qp)))
 			break;
-		step(qp);
+		if (unlikely(qp->sq.unacked))
+			unacked_step(qp);
+		else
+			step(qp);
 	}
-	if (unlikely(qp_state(qp) == IBV_QPS_ERR))
+	if (unlikely(qp_state(qp) >= IBV_QPS_SQE))
 		flush_sq(qp);
 	else if (unlikely(qp_state(qp) == IBV_QPS_SQD) && !qp->sq.started)
 		transport_drained(qp);

@@ -42,7 +42,10 @@ static enum outcome check_state(const struct request *req)
 	enum ibv_qp_state state =
 	        atomic_load_explicit(&req->qp->state, memory_order_relaxed);
 
-	if (state != IBV_QPS_RTR && state != IBV_QPS_RTS && state != IBV_QPS_SQD)
+	if (state < IBV_QPS_RTR || state > IBV_QPS_SQE)
+		return RESP_DROP;
+	/* IBA 9.6.1.1.1: a packet of another transport is not for this QP. */
+	if (req->qp->transport != (req->packet->opcode & BTH_TRANSPORT))
 		return RESP_DROP;
 	/* Stale: another QP lives here now. */
 	if (atomic_load_explicit(&req->qp->qpn, memory_order_relaxed) !=
@@ -91,6 +94,25 @@ static enum outcome check_operation(const struct request *req)
 	if ((req->mask & OP_ATOMIC) && req->packet->va % 8)
 		return RESP_INVALID; /* IBA 9.4.5 */
 	return RESP_DONE;
+}
+
+/*
+ * UC (IBA 9.8.2.2): a message that begins is taken whatever its PSN, since those that are
+ * missing will not come any more; anything that the requester did wrong drops it.
+ */
+static enum outcome respond_unacked(struct request *req)
+{
+	enum outcome outcome = check_state(req);
+
+	if (outcome != RESP_DONE)
+		return outcome;
+	if (req->packet->psn != psn_expected(req->qp) && !(req->mask & OP_FIRST))
+		return RESP_DROP;
+	atomic_store_explicit(&req->qp->epsn, req->packet->psn, memory_order_relaxed);
+	if (check_operation(req) != RESP_DONE || take_receive(req) != RESP_DONE)
+		return RESP_DROP;
+	outcome = execute(req);
+	return outcome == RESP_ACCESS ? RESP_DROP : outcome;
 }
 
 static enum outcome respond(struct request *req)
@@ -185,7 +207,7 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	enum outcome outcome;
 
 	responder_lock(owner, qp);
-	outcome = respond(&req);
+	outcome = unlikely(req.mask & OP_UNACKED) ? respond_unacked(&req) : respond(&req);
 	if (outcome == RESP_DONE) {
 		psn_advance(qp);
 		if (qp->received <= PSN_MASK / 2)

@@ -51,11 +51,22 @@ int transport_poll_next(struct cq *cq);
 
 /* requester.c: works on what is posted; the requester's lock is held. */
 void requester_run(struct qp *qp);
+/* The gather or scatter list in our own memory, once its keys are checked (IBA 10.6.3).
+ */
+enum ibv_wc_status requester_list(const struct qp *qp, struct wqe *wqe, unsigned int mask,
+                                  struct iovec *iov, unsigned int *iovs);
+void requester_number(struct qp *qp, struct wqe *wqe);
+
+/* unacked.c: UC and UD, where nothing comes back. As step() in requester.c. */
+void unacked_step(struct qp *qp);
 
 /* completer.c: what the answer means for the work request at sq.next. */
 void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
                     const struct reply *reply);
-/* Ends the work request at sq.next with an error, and the connection with it. */
+/* Nothing is to be waited for. */
+void completer_done(struct qp *qp, const struct wqe *wqe);
+/* Ends the work request at sq.next with an error, and the connection with it; of UC and
+ * UD only the send queue (IBA 9.9.2.3, 10.3.1.7). */
 void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status);
 
 /* retry.c */
@@ -74,6 +85,7 @@ void credit_look(void);
 
 /* flush.c: the requester's lock is held. */
 void flush_to_error(struct qp *qp);
+void flush_to_sqe(struct qp *qp);
 void flush_sq(struct qp *qp);
 
 /* responder.c */

@@ -83,14 +83,16 @@ const struct opcode_info opcode_info[BTH_OPCODES] = {
 	SENDS(BTH_RC, "RC", 0),
 	WRITES(BTH_RC, "RC", 0),
 	RELIABLE(BTH_RC, "RC", 0),
-	SENDS(BTH_UC, "UC", 0),
-	WRITES(BTH_UC, "UC", 0),
+	SENDS(BTH_UC, "UC", OP_UNACKED),
+	WRITES(BTH_UC, "UC", OP_UNACKED),
 	SENDS(BTH_XRC, "XRC", OP_XRCETH),
 	WRITES(BTH_XRC, "XRC", OP_XRCETH),
 	RELIABLE(BTH_XRC, "XRC", OP_XRCETH),
-	[UD_SEND_ONLY] = { "UD SEND Only", OP_SEND | ONLY | OP_RECV | OP_DETH | OP_PAYLOAD },
+	[UD_SEND_ONLY] = { "UD SEND Only", OP_SEND | ONLY | OP_RECV | OP_DETH | OP_PAYLOAD |
+	                                           OP_UNACKED },
 	[UD_SEND_ONLY_IMM] = { "UD SEND Only with Immediate",
-	                       OP_SEND | ONLY | OP_RECV | OP_DETH | OP_IMM | OP_PAYLOAD },
+	                       OP_SEND | ONLY | OP_RECV | OP_DETH | OP_IMM | OP_PAYLOAD |
+	                               OP_UNACKED },
 };
 /* clang-format on */
 

@@ -11,7 +11,8 @@ enum bth_transport {
 	BTH_UC = 0x20,
 	BTH_UD = 0x60,
 	BTH_CNP = 0x80,
-	BTH_XRC = 0xa0
+	BTH_XRC = 0xa0,
+	BTH_TRANSPORT = 0xe0, /* the bits that say so */
 };
 
 /* The other five say which operation; RC's opcodes are these. */
@@ -65,6 +66,8 @@ enum opcode_mask {
 	OP_IMM = 1 << 14,
 	OP_IETH = 1 << 15,
 	OP_PAYLOAD = 1 << 16,
+	/* what comes of it */
+	OP_UNACKED = 1 << 17, /* never answered: UC, UD */
 };
 
 struct opcode_info {

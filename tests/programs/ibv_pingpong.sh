@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Debian's ibv_rc_pingpong and ibv_srq_pingpong between two processes, with their options.
+# Debian's ibv_rc_pingpong, ibv_uc_pingpong and ibv_srq_pingpong between two processes, with their options.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
-need ibv_rc_pingpong ibv_srq_pingpong
+need ibv_rc_pingpong ibv_uc_pingpong ibv_srq_pingpong
 
 # pingpong BYTES PROGRAM OPTION...: both sides succeed, and say that this much has moved.
 pingpong() {
@@ -39,6 +39,12 @@ pingpong 8192000 ibv_rc_pingpong -g 0 -t
 pingpong 2000 ibv_rc_pingpong -g 0 -s 1 -c
 pingpong 104857600 ibv_rc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -c
 pingpong 409600 ibv_rc_pingpong -g 0 -r 2 -n 50
+
+pingpong 8192000 ibv_uc_pingpong -g 0
+pingpong 8192000 ibv_uc_pingpong -g 0 -e
+pingpong 2000 ibv_uc_pingpong -g 1 -s 1 -c
+pingpong 104857600 ibv_uc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -r 20
+pingpong 8192000 ibv_uc_pingpong -g 0 -l 3 -c -e
 
 # Sixteen QPs share one receive queue.
 pingpong 8192000 ibv_srq_pingpong -g 0

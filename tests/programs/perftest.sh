@@ -38,6 +38,11 @@ perftest 4096 2000 ib_send_bw -s 4096 --use-srq
 perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
 perftest 4096 1000 ib_read_bw -s 4096 -e
 
+perftest 8 1000 ib_send_lat -c UC -s 8
+perftest 2 1000 ib_write_lat -c UC
+perftest 65536 1000 ib_write_bw -c UC
+perftest 4096 1000 ib_send_bw -c UC -s 4096 -r 1000
+
 # Connected by the connection manager. The programs shake hands over a first connection, and
 # then one side listens while the other connects, neither waiting: who comes too early is refused
 # (and, with several queue pairs, this version's client then uses ids that it has freed), and

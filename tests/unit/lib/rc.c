@@ -9,6 +9,7 @@
 #include "rc.h"
 
 const struct rc_config rc_default = {
+	.type = IBV_QPT_RC,
 	.send_depth = 64,
 	.recv_depth = 64,
 	.send_sges = 4,
@@ -113,16 +114,19 @@ static void open_qp(struct rc_end *end)
 		         .max_send_sge = config->send_sges,
 		         .max_recv_sge = end->srq ? 0 : config->recv_sges,
 		         .max_inline_data = config->inline_size },
-		.qp_type = IBV_QPT_RC,
+		.qp_type = config->type,
 		.sq_sig_all = config->signal_all,
 		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
 		.pd = end->pd,
-		.send_ops_flags = IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_READ |
+		.send_ops_flags = IBV_QP_EX_WITH_RDMA_WRITE |
 		                  IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
-		                  IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM |
-		                  IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
-		                  IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD,
+		                  IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM,
 	};
+
+	if (config->type == IBV_QPT_RC)
+		attr.send_ops_flags |= IBV_QP_EX_WITH_RDMA_READ |
+		                       IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
+		                       IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
 
 	if (config->extended) {
 		end->qp = CHECK_OBJECT(ibv_create_qp_ex(end->context, &attr));
@@ -205,7 +209,10 @@ int rc_rtr_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
 		                      .hop_limit = 64 } },
 	};
 	return IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
-	       IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+	       IBV_QP_RQ_PSN |
+	       (end->config.type == IBV_QPT_RC
+	                ? IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER
+	                : 0);
 }
 
 int rc_rts_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
@@ -218,8 +225,11 @@ int rc_rts_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
 		.rnr_retry = end->config.rnr_retries,
 		.max_rd_atomic = end->config.reads_out,
 	};
-	return IBV_QP_STATE | IBV_QP_SQ_PSN | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-	       IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+	return IBV_QP_STATE | IBV_QP_SQ_PSN |
+	       (end->config.type == IBV_QPT_RC
+	                ? IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+	                          IBV_QP_MAX_QP_RD_ATOMIC
+	                : 0);
 }
 
 void rc_to_init(struct rc_end *end)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* RC queue pairs for tests: an end holds everything that one side of a connection needs.
+/* RC and UC queue pairs for tests: an end holds everything that one side of a connection needs.
  */
 #ifndef TESTS_RC_H
 #define TESTS_RC_H
@@ -19,6 +19,7 @@ enum {
 };
 
 struct rc_config {
+	enum ibv_qp_type type; /* RC, unless UC */
 	uint32_t send_depth, recv_depth, send_sges, recv_sges, inline_size;
 	int cq_depth;
 	bool signal_all;
