@@ -106,13 +106,14 @@ struct table_entry {
 	void *there;
 };
 
-static void check_tables(struct ibv_context *context, struct ibv_qp_ex *qp)
+static void check_tables(struct ibv_context *context, struct ibv_qp_ex *qp,
+                         struct ibv_cq_ex *cq)
 {
 	const struct verbs_context *vctx = verbs_get_ctx(context);
 #define TABLE_context_ops(member)   ((void *)context->ops.member)
 #define TABLE_verbs_context(member) ((void *)vctx->member)
 #define TABLE_qp_ex(member)         ((void *)qp->member)
-#define TABLE_cq_ex(member)         NULL
+#define TABLE_cq_ex(member)         ((void *)cq->member)
 	const struct table_entry entries[] = {
 #include "api/verbs_list.def"
 	};
@@ -122,10 +123,11 @@ static void check_tables(struct ibv_context *context, struct ibv_qp_ex *qp)
 		struct entry entry = { entries[i].member, entries[i].state,
 			               entries[i].there };
 
-		/* A QP's are all there: one that it was not made with fails the batch. */
-		if (strcmp(entries[i].table, "cq_ex"))
-			entry_check(entries[i].table, &entry,
-			            !strcmp(entries[i].table, "qp_ex"));
+		/* Those of a QP or CQ are all there: one that it was not made with does
+		 * no harm. */
+		entry_check(entries[i].table, &entry,
+		            !strcmp(entries[i].table, "qp_ex") ||
+		                    !strcmp(entries[i].table, "cq_ex"));
 	}
 }
 
@@ -146,13 +148,17 @@ static struct ibv_qp *qp_create(struct rc_end *end, uint64_t operations)
 
 static void tables_body(struct side *side)
 {
+	struct ibv_cq_init_attr_ex init = { .cqe = 4, .wc_flags = IBV_WC_STANDARD_FLAGS };
+	struct ibv_cq_ex *cq;
 	struct rc_end end;
 	struct ibv_qp *qp;
 
 	(void)side;
 	rc_open(&end, &rc_default);
 	qp = qp_create(&end, IBV_QP_EX_WITH_SEND);
-	check_tables(end.context, ibv_qp_to_qp_ex(qp));
+	cq = CHECK_OBJECT(ibv_create_cq_ex(end.context, &init));
+	check_tables(end.context, ibv_qp_to_qp_ex(qp), cq);
+	CHECK_EQ(ibv_destroy_cq(ibv_cq_ex_to_cq(cq)), 0);
 	CHECK_EQ(ibv_destroy_qp(qp), 0);
 	rc_close(&end);
 }
