@@ -37,7 +37,6 @@ ABSENT_INT(ibv_destroy_ah, struct ibv_ah *ah)
 ABSENT_INT(ibv_attach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 ABSENT_INT(ibv_detach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 
-ABSENT_INT(ibv_resize_cq, struct ibv_cq *cq, int cqe)
 ABSENT_INT(ibv_modify_srq, struct ibv_srq *srq, struct ibv_srq_attr *attr, int mask)
 ABSENT_INT(ibv_rereg_mr, struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
            size_t length, int access)

@@ -32,6 +32,11 @@ MOCK_API struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe,
 	return err ? null_result(err) : cq_base(cq);
 }
 
+MOCK_API int ibv_resize_cq(struct ibv_cq *cq, int cqe)
+{
+	return cqe > 0 ? verbs_result(cq_resize(to_cq(cq), (unsigned int)cqe)) : EINVAL;
+}
+
 MOCK_API int ibv_destroy_cq(struct ibv_cq *cq)
 {
 	return verbs_result(cq_destroy(to_cq(cq)));

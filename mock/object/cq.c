@@ -33,26 +33,32 @@ static size_t ring_bytes(uint32_t size)
 
 static int cq_share(struct cq *cq, uint32_t size, struct channel *channel)
 {
+	seg_off ring;
 	int err = segment_alloc(sizeof(*cq->sh), &cq->off);
 
 	if (err)
 		return err;
 	cq->sh = segment_ptr(cq->off);
-	err = segment_alloc(ring_bytes(size), &cq->sh->ring);
+	err = segment_alloc(ring_bytes(size), &ring);
 	if (err) {
 		segment_free(cq->off, sizeof(*cq->sh));
 		return err;
 	}
+	atomic_init(&cq->sh->ring, ring);
 	owner_lock_init(&cq->sh->lock);
 	cq->sh->size = size;
 	cq->sh->channel = channel ? channel->off : 0;
-	cq->ring = segment_ptr(cq->sh->ring);
+	cq->first = ring;
+	cq->first_ring = cq->ring = segment_ptr(ring);
+	cq->first_size = size;
 	return 0;
 }
 
 static void cq_unshare(struct cq *cq)
 {
 	segment_free(cq->sh->ring, ring_bytes(cq->sh->size));
+	if (cq->resized)
+		segment_free(cq->first, ring_bytes(cq->first_size));
 	segment_free(cq->off, sizeof(*cq->sh));
 }
 
@@ -189,9 +195,13 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
             const void *data)
 {
 	struct cq_shared *sh = peer_ptr(owner, cq);
-	struct cqe *ring = peer_ptr(owner, sh->ring), *to;
+	seg_off off = atomic_load_explicit(&sh->ring, memory_order_relaxed);
+	struct cqe *ring = peer_ptr(owner, off), *to;
+	int err = owner_lock(&sh->lock);
 
-	if (unlikely(owner_lock(&sh->lock)))
+	if (unlikely(atomic_load_explicit(&sh->ring, memory_order_relaxed) != off))
+		ring = peer_ptr(owner, sh->ring);
+	if (unlikely(err))
 		cq_repair(sh, ring);
 	if (unlikely(!cq_has_room(sh) || atomic_load(&sh->overrun))) {
 		bool ignored = sh->flags & CQ_IGNORE_OVERRUN;
@@ -220,13 +230,32 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
 	return 0;
 }
 
+/* The lock of those who poll is held. */
+static bool has_next(const struct cq *cq)
+{
+	uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed);
+	const struct cqe *next = &cq->ring[head & (cq->sh->size - 1)];
+
+	return atomic_load_explicit(&next->c.turn, memory_order_acquire) == head + 1;
+}
+
+bool cq_resized_is_empty(struct cq *cq)
+{
+	bool empty;
+
+	owner_lock(&cq->lock);
+	empty = !has_next(cq);
+	owner_unlock(&cq->lock);
+	return empty;
+}
+
 int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 {
 	unsigned int got = 0;
 	uint32_t head;
 
 	owner_lock(&cq->lock);
-	while (got < count && !cq_is_empty(cq)) {
+	while (got < count && has_next(cq)) {
 		struct cqe *entry;
 
 		head = atomic_load_explicit(&cq->head, memory_order_relaxed);
@@ -256,7 +285,7 @@ const struct cqe *cq_poll_next(struct cq *cq)
 {
 	if (cq->current)
 		take_out(cq);
-	while (!cq_is_empty(cq)) {
+	while (has_next(cq)) {
 		uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed);
 
 		cq->current = &cq->ring[head & (cq->sh->size - 1)];
@@ -284,6 +313,78 @@ void cq_poll_end(struct cq *cq)
 	if (cq->current)
 		take_out(cq);
 	owner_unlock(&cq->lock);
+}
+
+/* Entries that wait to be polled, and will be. Both locks are held. */
+static uint32_t waiting(const struct cq *cq)
+{
+	uint32_t count = 0;
+
+	for (uint32_t at = cq->head; at != cq->sh->tail; at++)
+		count += !(cq->ring[at & (cq->sh->size - 1)].c.flags & CQE_DEAD);
+	return count;
+}
+
+/*
+ * The entries go to their places in the larger ring. A place that nobody has written must
+ * not look as if it held the entry whose turn is 0.
+ */
+static void move_entries(const struct cq *cq, struct cqe *to, uint32_t size)
+{
+	if (cq->sh->tail + size < cq->sh->tail)
+		atomic_store_explicit(&to[size - 1].c.turn, 1, memory_order_relaxed);
+	for (uint32_t at = cq->head; at != cq->sh->tail; at++)
+		memcpy(&to[at & (size - 1)], &cq->ring[at & (cq->sh->size - 1)],
+		       sizeof(*to));
+}
+
+/* Both locks are held. */
+static void replace_ring(struct cq *cq, seg_off ring, uint32_t size)
+{
+	struct cqe *to = segment_ptr(ring);
+	seg_off old = cq->sh->ring;
+
+	move_entries(cq, to, size);
+	atomic_store_explicit(&cq->sh->ring, ring, memory_order_relaxed);
+	if (atomic_load_explicit(&cq->resized, memory_order_relaxed))
+		segment_free(old, ring_bytes(cq->sh->size));
+	cq->sh->size = size;
+	cq->ring = to;
+	atomic_store_explicit(&cq->resized, true, memory_order_release);
+}
+
+/* The lock of those who poll is held. */
+static int resize(struct cq *cq, unsigned int entries)
+{
+	uint32_t size = ring_size(entries);
+	bool larger = size > cq->sh->size;
+	seg_off ring = 0;
+	int err = larger ? segment_alloc(ring_bytes(size), &ring) : 0;
+
+	if (err)
+		return err;
+	if (owner_lock(&cq->sh->lock))
+		cq_repair(cq->sh, cq->ring);
+	if (larger)
+		replace_ring(cq, ring, size);
+	else if (waiting(cq) > entries)
+		err = -EINVAL;
+	owner_unlock(&cq->sh->lock);
+	return err;
+}
+
+int cq_resize(struct cq *cq, unsigned int entries)
+{
+	int err;
+
+	if (!entries || entries > DEVICE_MAX_CQE)
+		return -EINVAL;
+	owner_lock(&cq->lock);
+	err = resize(cq, entries);
+	if (!err)
+		cq_base(cq)->cqe = cq->sh->size;
+	owner_unlock(&cq->lock);
+	return err;
 }
 
 void cq_arm(struct cq *cq, bool solicited_only)

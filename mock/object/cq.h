@@ -62,10 +62,10 @@ enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
 
 /* Shared; cache lines as in struct rq_shared. */
 struct cq_shared {
-	uint32_t size;   /* entries of the ring, a power of two */
-	uint32_t handle; /* owner's struct cq */
-	uint32_t flags;  /* enum cq_flags; set before any QP uses it */
-	seg_off ring;
+	uint32_t size;        /* entries of the ring, a power of two */
+	uint32_t handle;      /* owner's struct cq */
+	uint32_t flags;       /* enum cq_flags; set before any QP uses it */
+	_Atomic seg_off ring; /* changed, as size is, under both locks */
 	seg_off channel;
 	seg_off next_pending; /* under the channel's lock, as events */
 	uint32_t events;
@@ -81,7 +81,12 @@ struct cq_shared {
 struct cq {
 	struct ibv_cq_ex ex; /* its head is struct ibv_cq */
 	struct cq_shared *sh;
-	struct cqe *ring;
+	struct cqe *ring; /* under lock */
+	/* The ring that it was made with stays, for those who look without a lock. */
+	seg_off first;
+	const struct cqe *first_ring;
+	uint32_t first_size;
+	_Atomic bool resized;
 	seg_off off;
 	struct owner_lock lock;    /* of those who poll */
 	_Atomic uint32_t head;     /* changed under lock */
@@ -137,11 +142,23 @@ const struct cqe *cq_poll_begin(struct cq *cq);
 const struct cqe *cq_poll_next(struct cq *cq);
 void cq_poll_end(struct cq *cq);
 
-static inline bool cq_is_empty(const struct cq *cq)
+/*
+ * Room for at least so many entries, with those that are there; peers may be putting in
+ * more meanwhile. A queue never gets smaller. -EINVAL for none, for more than the device
+ * has or for less than what waits to be polled; -ENOMEM with nothing changed.
+ */
+int cq_resize(struct cq *cq, unsigned int entries);
+
+bool cq_resized_is_empty(struct cq *cq);
+
+/* As far as a look without the lock can tell. */
+static inline bool cq_is_empty(struct cq *cq)
 {
 	uint32_t head = atomic_load_explicit(&cq->head, memory_order_relaxed);
-	const struct cqe *next = &cq->ring[head & (cq->sh->size - 1)];
+	const struct cqe *next = &cq->first_ring[head & (cq->first_size - 1)];
 
+	if (unlikely(atomic_load_explicit(&cq->resized, memory_order_acquire)))
+		return cq_resized_is_empty(cq);
 	return atomic_load_explicit(&next->c.turn, memory_order_acquire) != head + 1;
 }
 
