@@ -5,7 +5,13 @@
 #include <time.h>
 #include "host/engine.h"
 
-/* What to add to the device's clock, as last measured, and how far off that can be. */
+/*
+ * Less is no sign that somebody set a clock: cores count differently by some nanoseconds,
+ * and the thread may have moved from one to another between two readings.
+ */
+enum { TOLERANCE_NS = 100 * 1000 };
+
+/* What to add to the device's clock, as last measured. */
 static _Atomic uint64_t wall_offset;
 
 static uint64_t realtime_ns(void)
@@ -26,7 +32,8 @@ uint64_t clock_wall(uint64_t device)
 	uint64_t before = now_ns(), wall = realtime_ns(), after = now_ns();
 	uint64_t offset = atomic_load_explicit(&wall_offset, memory_order_relaxed);
 
-	if (offset < wall - after || offset > wall - before) {
+	if (offset + TOLERANCE_NS < wall - after ||
+	    offset > wall - before + TOLERANCE_NS) {
 		offset = wall - before - (after - before) / 2;
 		atomic_store_explicit(&wall_offset, offset, memory_order_relaxed);
 	}
