@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "cm/device.h"
+#include "host/plain_socket.h"
 #include "host/registry.h"
 #include "object/device.h"
 #include "object/gid.h"
@@ -208,7 +209,7 @@ static int find_source(const struct sockaddr_storage *dst, struct sockaddr_stora
 	int err = 0, fd;
 
 	memset(src, 0, sizeof(*src));
-	fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = plain_socket(to.ss_family);
 	if (fd < 0)
 		return -errno;
 	set_port(&to, 9); /* discard: nothing is sent */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/log.h"
 #include "cm/device.h"
 #include "host/registry.h"
@@ -31,6 +32,11 @@ struct cm_id *id_find(uint32_t handle)
 	return handle_hold(&ids, handle, no_hold);
 }
 
+static bool is_datagram(enum rdma_port_space ps)
+{
+	return ps == RDMA_PS_UDP || ps == RDMA_PS_IPOIB;
+}
+
 static struct cm_id *make(struct rdma_event_channel *channel, void *context,
                           enum rdma_port_space ps)
 {
@@ -42,10 +48,11 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 		free(made);
 		return NULL;
 	}
+	memset(made->foreign.is_true, 1, sizeof(made->foreign.is_true));
 	made->rdma.channel = channel;
 	made->rdma.context = context;
 	made->rdma.ps = ps;
-	made->rdma.qp_type = IBV_QPT_RC;
+	made->rdma.qp_type = is_datagram(ps) ? IBV_QPT_UD : IBV_QPT_RC;
 	made->forks = cm_forks();
 	made->options.ack_timeout = ACK_TIMEOUT;
 	conn_init(&made->conn);
@@ -58,31 +65,26 @@ static void destroy_memory(struct cm_id *id)
 	free(id);
 }
 
-/* The port spaces of datagrams come with unreliable datagrams, that of native InfiniBand
- * addresses with nothing: RoCE has IP addresses. */
-static int check_port_space(enum rdma_port_space ps)
+static bool is_port_space(enum rdma_port_space ps)
 {
 	switch (ps) {
-	case RDMA_PS_TCP: return 0;
+	case RDMA_PS_TCP:
 	case RDMA_PS_UDP:
 	case RDMA_PS_IPOIB:
-	case RDMA_PS_IB:
-		mock_error("rdma_create_id: port space 0x%04x is not served: this "
-		           "version has reliable connections, RDMA_PS_TCP",
-		           (unsigned int)ps);
-		return -EPROTONOSUPPORT;
+	case RDMA_PS_IB: return true;
 	}
-	return -EINVAL;
+	return false;
 }
 
 int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_space ps,
               struct cm_id **id)
 {
 	struct cm_channel *own = NULL;
-	int err = check_port_space(ps);
+	int err;
 
-	if (!err)
-		err = cm_device_open();
+	if (!is_port_space(ps))
+		return -EINVAL;
+	err = cm_device_open();
 	if (!err && !channel)
 		err = channel_open(&own);
 	if (err)

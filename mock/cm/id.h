@@ -30,8 +30,21 @@ struct id_options {
 	uint8_t ack_timeout; /* 4.096 us * 2^n */
 };
 
+/*
+ * What follows struct rdma_cm_id where librdmacm allocated it. Its rsockets run on our
+ * ids and ask two things of what lies there: the device that the id was found on, first
+ * in every version, and whether the id is synchronous, whose place varies. So there is no
+ * device, which sends them to the device list, and whatever else they look at is true: an
+ * rsocket's ids are synchronous always.
+ */
+struct id_foreign {
+	void *device;
+	uint8_t is_true[504];
+};
+
 struct cm_id {
 	struct rdma_cm_id rdma;
+	struct id_foreign foreign;
 	uint32_t forks;  /* of which process in a line of forks it is */
 	uint32_t handle; /* in the host's table of listeners */
 	enum id_stage stage;
@@ -55,8 +68,7 @@ static inline struct cm_id *to_cm_id(struct rdma_cm_id *id)
 }
 
 /*
- * channel NULL makes a synchronous id. -EPROTONOSUPPORT for a port space that the device
- * has no transport for, -errno when it cannot be opened.
+ * channel NULL makes a synchronous id. -errno when the device cannot be opened.
  */
 int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_space ps,
               struct cm_id **id);

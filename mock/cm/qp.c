@@ -200,8 +200,13 @@ static void drop_cq(struct ibv_comp_channel **channel, struct ibv_cq **cq)
 	*channel = NULL;
 }
 
+/* Both may be one: whoever set them on the id may have one for both. */
 static void drop_cqs(struct cm_id *id)
 {
+	if (id->rdma.send_cq == id->rdma.recv_cq)
+		id->rdma.send_cq = NULL;
+	if (id->rdma.send_cq_channel == id->rdma.recv_cq_channel)
+		id->rdma.send_cq_channel = NULL;
 	drop_cq(&id->rdma.recv_cq_channel, &id->rdma.recv_cq);
 	drop_cq(&id->rdma.send_cq_channel, &id->rdma.send_cq);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "host/bell.h"
+#include "host/plain_socket.h"
 #include "host/random.h"
 
 /* Abstract names begin with a zero byte and end where the length says. */
@@ -27,7 +28,7 @@ static socklen_t address_of(uint64_t name, struct sockaddr_un *address)
 
 static int open_socket(void)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = plain_socket(AF_UNIX);
 
 	return fd < 0 ? -errno : fd;
 }

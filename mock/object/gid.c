@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "host/engine.h"
+#include "host/plain_socket.h"
 
 struct candidate {
 	struct gid_entry entry;
@@ -148,7 +149,7 @@ static unsigned int largest_mtu(const struct ifaddrs *list)
 {
 	unsigned int largest = 0;
 	struct ifreq req;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = plain_socket(AF_INET);
 
 	if (fd < 0)
 		return 1500;

@@ -334,7 +334,6 @@ static void absent_body(struct side *side)
 
 	(void)side;
 	channel = cn_channel();
-	CHECK_FAILS(rdma_create_id(channel, &id, NULL, RDMA_PS_UDP), EPROTONOSUPPORT);
 	CHECK_FAILS(rdma_create_id(channel, &id, NULL, (enum rdma_port_space)3), EINVAL);
 	id = cn_id(channel);
 	CHECK_FAILS(rdma_join_multicast(id, cn_address("239.1.1.1", 0), NULL),

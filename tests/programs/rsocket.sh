@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# librdmacm's sockets over RDMA: Debian's rstream, riostream and rcopy, and plain TCP
+# programs over the preload library.
+# timeout: 120
+# variants: plain asan tsan
+. "$(dirname "$0")/../lib.sh"
+need rstream riostream rcopy
+
+# pair PROGRAM OPTION...
+pair() {
+	program=$1
+	port=$(free_port)
+	shift
+	spawn server mock "$program" -p "$port" "$@"
+	# It prints nothing before it waits: the client tries until it is let in.
+	until_true 10 client "$program" -s 127.0.0.1 -p "$port" "$@" ||
+		fail "no success: $program $*"
+	assert_grep '^custom ' "$TEST_TMP/client.log"
+	wait_exit server 30
+	assert_eq 0 "$STATUS" "status of the server: $program $*"
+	assert_no_grep 'mockrdma:' "$(log_of server)"
+}
+
+client() {
+	mock "$@" >"$TEST_TMP/client.log" 2>&1 && grep -q '^custom ' "$TEST_TMP/client.log"
+}
+
+pair rstream -S 64 -C 10 -I 5 -T b
+pair rstream -S 65536 -C 20 -T b
+pair rstream -S 4096 -C 10 -T n
+pair rstream -S 4096 -C 10 -T r
+pair rstream -S 4096 -C 50 -T b -k -1
+pair riostream -S 4096 -C 50 -T b
+pair riostream -S 65536 -C 20 -T n
+
+port=$(free_port)
+head -c 2500000 /dev/urandom >"$TEST_TMP/in"
+spawn copies mock rcopy -p "$port"
+copy() {
+	mock rcopy "$TEST_TMP/in" "127.0.0.1:$TEST_TMP/out" -p "$port" >"$TEST_TMP/client.log" 2>&1
+}
+until_true 10 copy || fail "rcopy does not succeed"
+# Its end may be on its way to the disk.
+until_true 5 cmp -s "$TEST_TMP/in" "$TEST_TMP/out" || fail "rcopy copied something else"
+stop copies
+
+preload=$(echo /usr/lib/*/rsocket/librspreload.so)
+[ -e "$preload" ] || skip "librdmacm's preload library is not there: the rest is untested"
+echo_program=$BUILD/tests/programs/tcp_echo
+
+# The preload library goes after what the launcher put in front.
+over_rdma='export LD_PRELOAD="$LD_PRELOAD:$0"; exec "$@"'
+
+# echo_pair ADDRESS OPTION...: serves two clients
+echo_pair() {
+	address=$1 port=$(free_port)
+	shift
+	spawn echo mock sh -c "$over_rdma" "$preload" "$echo_program" serve "$address" "$port" 2 "$@"
+	wait_for echo '^listening'
+	[ $# != 0 ] || ! _listening "$port" || fail "the server listens for TCP, not over RDMA"
+	for bytes in 1 1000000; do
+		MOCKRDMA_LOG=debug expect 0 mock sh -c "$over_rdma" "$preload" \
+			"$echo_program" ask "$address" "$port" $bytes
+		assert_grep '^all came back' "$OUT"
+		assert_grep 'sends REQ' "$ERR"
+	done
+	wait_exit echo
+	assert_eq 0 "$STATUS" "status of the echo server"
+}
+
+echo_pair 127.0.0.1
+echo_pair ::1
+
+# With fork support the program connects over TCP, and whichever process uses the connection
+# first moves it to RDMA.
+export RDMAV_FORK_SAFE=1
+echo_pair 127.0.0.1 fork
