@@ -52,12 +52,12 @@ echo_program=$BUILD/tests/programs/tcp_echo
 # The preload library goes after what the launcher put in front.
 over_rdma='export LD_PRELOAD="$LD_PRELOAD:$0"; exec "$@"'
 
-# echo_pair ADDRESS OPTION...: serves two clients
+# echo_pair NAME ADDRESS OPTION...: serves two clients
 echo_pair() {
-	address=$1 port=$(free_port)
-	shift
-	spawn echo mock sh -c "$over_rdma" "$preload" "$echo_program" serve "$address" "$port" 2 "$@"
-	wait_for echo '^listening'
+	name=$1 address=$2 port=$(free_port)
+	shift 2
+	spawn "$name" mock sh -c "$over_rdma" "$preload" "$echo_program" serve "$address" "$port" 2 "$@"
+	wait_for "$name" '^listening'
 	[ $# != 0 ] || ! _listening "$port" || fail "the server listens for TCP, not over RDMA"
 	for bytes in 1 1000000; do
 		MOCKRDMA_LOG=debug expect 0 mock sh -c "$over_rdma" "$preload" \
@@ -65,14 +65,14 @@ echo_pair() {
 		assert_grep '^all came back' "$OUT"
 		assert_grep 'sends REQ' "$ERR"
 	done
-	wait_exit echo
+	wait_exit "$name"
 	assert_eq 0 "$STATUS" "status of the echo server"
 }
 
-echo_pair 127.0.0.1
-echo_pair ::1
+echo_pair ipv4 127.0.0.1
+echo_pair ipv6 ::1
 
 # With fork support the program connects over TCP, and whichever process uses the connection
 # first moves it to RDMA.
 export RDMAV_FORK_SAFE=1
-echo_pair 127.0.0.1 fork
+echo_pair forking 127.0.0.1 fork
