@@ -27,13 +27,7 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-/* Address handles and multicast come with unreliable datagrams. */
-ABSENT_POINTER(struct ibv_ah, ibv_create_ah, struct ibv_pd *pd, struct ibv_ah_attr *attr)
-ABSENT_POINTER(struct ibv_ah, ibv_create_ah_from_wc, struct ibv_pd *pd, struct ibv_wc *wc,
-               struct ibv_grh *grh, uint8_t port)
-ABSENT_INT(ibv_init_ah_from_wc, struct ibv_context *context, uint8_t port,
-           struct ibv_wc *wc, struct ibv_grh *grh, struct ibv_ah_attr *attr)
-ABSENT_INT(ibv_destroy_ah, struct ibv_ah *ah)
+/* Multicast comes with unreliable datagrams. */
 ABSENT_INT(ibv_attach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 ABSENT_INT(ibv_detach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 
@@ -62,9 +56,6 @@ MOCK_API void ibv_unimport_mr(struct ibv_mr *mr)
 MOCK_API void ibv_unimport_dm(struct ibv_dm *dm)
 {
 }
-
-ABSENT_INT(ibv_resolve_eth_l2_from_gid, struct ibv_context *context,
-           struct ibv_ah_attr *attr, uint8_t mac[6], uint16_t *vid)
 
 /* Data that a WRITE carries may appear in any order: a yes would promise more than
  * memcpy() does. */

@@ -15,19 +15,17 @@ MOCK_API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr
 	return err ? null_result(err) : qp_base(qp);
 }
 
-/* The attributes that this device understands; anything else asked for is refused. */
+/* The attributes that this device understands; anything else asked for is refused. A flag
+ * of enum ibv_qp_create_send_ops_flags is 1 << enum ibv_wr_opcode. */
+_Static_assert(IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD == 1 << IBV_WR_ATOMIC_FETCH_AND_ADD,
+               "the flags are the opcodes' bits");
+
 int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr)
 {
-	const uint64_t operations =
-	        IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
-	        IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM |
-	        IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
-	        IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
-
 	if ((attr->comp_mask &
 	     ~(IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)) ||
 	    ((attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) &&
-	     (attr->send_ops_flags & ~operations)))
+	     (attr->send_ops_flags & ~(uint64_t)qp_type_operations(attr->qp_type))))
 		return -EOPNOTSUPP;
 	return 0;
 }

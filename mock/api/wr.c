@@ -123,6 +123,12 @@ static void wr_set_inline_data_list(struct ibv_qp_ex *ex, size_t count,
 	builder_inline(of(ex), count, list);
 }
 
+static void wr_set_ud_addr(struct ibv_qp_ex *ex, struct ibv_ah *ah, uint32_t qpn,
+                           uint32_t qkey)
+{
+	builder_destination(of(ex), ah, qpn, qkey);
+}
+
 /* Not announced: ibv_create_qp_ex() refuses a QP that is to have them. */
 static void wr_bind_mw(struct ibv_qp_ex *ex, struct ibv_mw *mw, uint32_t rkey,
                        const struct ibv_mw_bind_info *info)
@@ -153,13 +159,6 @@ static void wr_atomic_write(struct ibv_qp_ex *ex, uint32_t rkey, uint64_t addr,
                             const void *value)
 {
 	(void)rkey, (void)addr, (void)value;
-	builder_refuse(of(ex));
-}
-
-static void wr_set_ud_addr(struct ibv_qp_ex *ex, struct ibv_ah *ah, uint32_t qpn,
-                           uint32_t qkey)
-{
-	(void)ah, (void)qpn, (void)qkey;
 	builder_refuse(of(ex));
 }
 

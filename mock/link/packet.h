@@ -10,6 +10,13 @@
 #include <sys/uio.h>
 #include "wire/opcode.h"
 
+/* What only a datagram says: its DETH, and what its receiver sees of the IP header. */
+struct datagram {
+	uint32_t qkey, src_qpn;
+	uint32_t flow_label;
+	uint8_t traffic_class, hop_limit;
+};
+
 /* A request. For READ and atomics the vector says where the response goes, else where the
  * payload is. */
 struct packet {
@@ -27,7 +34,8 @@ struct packet {
 	const struct iovec
 	        *iov; /* in the memory of the process that calls the responder */
 	unsigned int iovs;
-	unsigned int rd_atomics; /* READs and atomics outstanding with this one */
+	unsigned int rd_atomics;         /* READs and atomics outstanding with this one */
+	const struct datagram *datagram; /* of OP_DETH */
 };
 
 /* The answer: an AETH, or nothing at all. */

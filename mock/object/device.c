@@ -102,6 +102,7 @@ void device_query(struct ibv_device_attr *attr)
 		.max_srq = DEVICE_MAX_SRQ,
 		.max_srq_wr = DEVICE_MAX_SRQ_WR,
 		.max_srq_sge = DEVICE_MAX_SGE,
+		.max_ah = DEVICE_MAX_AH,
 		.max_pkeys = 1,
 		.phys_port_cnt = 1,
 	};
@@ -122,6 +123,8 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
 	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = on_demand;
+	attr->odp_caps.per_transport_caps.ud_odp_caps =
+	        IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV | IBV_ODP_SUPPORT_SRQ_RECV;
 	attr->odp_caps.per_transport_caps.uc_odp_caps =
 	        on_demand & ~(IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_ATOMIC);
 }

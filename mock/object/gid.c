@@ -232,6 +232,61 @@ bool gid_is_local(const union ibv_gid *gid)
 	return !gid_find(gid, &index) || (gid_is_ipv4(gid) && gid->raw[12] == 127);
 }
 
+bool gid_is_multicast(const union ibv_gid *gid)
+{
+	return gid->raw[0] == 0xff || (gid_is_ipv4(gid) && (gid->raw[12] & 0xf0) == 0xe0);
+}
+
+/* RFC 1112, RFC 2464. */
+static void multicast_mac(const union ibv_gid *gid, uint8_t mac[6])
+{
+	static const uint8_t ipv4[3] = { 0x01, 0x00, 0x5e };
+
+	if (gid_is_ipv4(gid)) {
+		memcpy(mac, ipv4, sizeof(ipv4));
+		memcpy(mac + 3, gid->raw + 13, 3);
+		mac[3] &= 0x7f;
+	} else {
+		mac[0] = mac[1] = 0x33;
+		memcpy(mac + 2, gid->raw + 12, 4);
+	}
+}
+
+static int interface_mac(uint32_t ifindex, uint8_t mac[6])
+{
+	struct ifreq req = { 0 };
+	int err = 0, fd;
+
+	if (!if_indextoname(ifindex, req.ifr_name))
+		return -EHOSTUNREACH;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCGIFHWADDR, &req))
+		err = -errno;
+	else
+		memcpy(mac, req.ifr_hwaddr.sa_data, 6);
+	close(fd);
+	return err;
+}
+
+int gid_mac(const union ibv_gid *gid, uint8_t mac[6])
+{
+	struct gid_entry entry;
+	unsigned int index;
+
+	if (gid_is_multicast(gid)) {
+		multicast_mac(gid, mac);
+		return 0;
+	}
+	if (!gid_find(gid, &index) && !gid_get(index, &entry))
+		return interface_mac(entry.ifindex, mac);
+	if (!gid_is_local(gid))
+		return -EHOSTUNREACH;
+	memset(mac, 0, 6); /* 127.0.0.0/8, as the loopback interface has it */
+	return 0;
+}
+
 enum ibv_mtu gid_active_mtu(void)
 {
 	/* RoCE v2 adds at most 40 + 8 + 12 + 28 + 4 bytes of headers and ICRC to the

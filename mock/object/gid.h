@@ -31,6 +31,12 @@ int gid_find(const union ibv_gid *gid, unsigned int *index);
 /* Whether packets to this GID stay on this host (127.0.0.0/8 as a whole does). */
 bool gid_is_local(const union ibv_gid *gid);
 
+/* Whether it is a group's: an IPv6 multicast address, or a mapped IPv4 one. */
+bool gid_is_multicast(const union ibv_gid *gid);
+/* The Ethernet address that packets to it carry. -EHOSTUNREACH when it is neither this
+ * host's nor a group's. */
+int gid_mac(const union ibv_gid *gid, uint8_t mac[6]);
+
 /* -EAFNOSUPPORT for anything but AF_INET and AF_INET6. */
 int gid_from_sockaddr(const struct sockaddr *addr, union ibv_gid *gid);
 /* Port 0. */

@@ -88,6 +88,8 @@ static int sq_create(struct sq *sq, const struct ibv_qp_cap *cap)
 	while (sq->size < cap->max_send_wr)
 		sq->size <<= 1;
 	sq->stride = round_up(sizeof(struct wqe) + payload, 8);
+	if (sq->datagrams)
+		sq->stride += sizeof(struct wqe_datagram);
 	sq->depth = cap->max_send_wr;
 	sq->max_sge = cap->max_send_sge;
 	sq->max_inline = cap->max_inline_data;
@@ -117,11 +119,17 @@ static const struct qp_type {
 } types[] = {
 	[IBV_QPT_RC] = { SENDS | WRITES | READS | ATOMICS, BTH_RC, false },
 	[IBV_QPT_UC] = { SENDS | WRITES, BTH_UC, true },
+	[IBV_QPT_UD] = { SENDS, BTH_UD, true },
 };
 
 static const struct qp_type *find_type(enum ibv_qp_type type)
 {
 	return type < ARRAY_SIZE(types) && types[type].operations ? &types[type] : NULL;
+}
+
+uint32_t qp_type_operations(enum ibv_qp_type type)
+{
+	return find_type(type) ? find_type(type)->operations : 0;
 }
 
 static int init_attr_check(struct ibv_pd *pd, const struct ibv_qp_init_attr *attr)
@@ -184,6 +192,8 @@ static void base_init(struct qp *qp, struct ibv_pd *pd,
 	list_init(&qp->credit_node);
 	qp->sq.operations = find_type(attr->qp_type)->operations;
 	qp->sq.unacked = find_type(attr->qp_type)->unacked;
+	qp->sq.datagrams = attr->qp_type == IBV_QPT_UD;
+	qp->sq.max_message = DEVICE_MAX_MSG;
 	qp->sq_sig_all = attr->sq_sig_all;
 	qp->cap = attr->cap;
 	if (attr->srq)

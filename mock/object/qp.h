@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include "base/list.h"
 #include "host/engine.h"
+#include "object/ah.h"
 #include "object/cq.h"
 #include "object/qp_shared.h"
 #include "object/rq.h"
 
 #define PSN_MASK 0xffffffu
+#define QPN_MASK 0xffffffu
 
 /* A posted send work request, in the owner's memory. */
 struct wqe {
@@ -29,6 +31,12 @@ struct wqe {
 	uint32_t psn;
 	uint64_t length; /* of the payload; beyond DEVICE_MAX_MSG it ends in an error */
 	struct ibv_sge sge[]; /* or the payload itself, with IBV_SEND_INLINE */
+};
+
+/* Behind each WQE of a UD QP. */
+struct wqe_datagram {
+	struct av av;
+	uint32_t qpn, qkey;
 };
 
 /* What the send queue waits for; nothing is sent meanwhile. */
@@ -50,11 +58,13 @@ struct sq {
 	uint32_t posted; /* WQEs put in, modulo 2^32 */
 	uint32_t next;   /* the WQE to work on next */
 	_Atomic uint32_t
-	        completed;   /* WQEs whose completion was polled: their place is free */
-	uint32_t psn;        /* of the next new packet */
-	bool started;        /* the WQE at next has a PSN: it was sent before */
-	bool unacked;        /* UC and UD: what is sent is done */
-	uint32_t operations; /* 1 << enum ibv_wr_opcode of those that the type has */
+	        completed;    /* WQEs whose completion was polled: their place is free */
+	uint32_t psn;         /* of the next new packet */
+	bool started;         /* the WQE at next has a PSN: it was sent before */
+	bool unacked;         /* UC and UD: what is sent is done */
+	bool datagrams;       /* UD: WQEs have a struct wqe_datagram behind them */
+	uint32_t max_message; /* bytes */
+	uint32_t operations;  /* 1 << enum ibv_wr_opcode of those that the type has */
 	enum sq_wait wait;
 	uint64_t wait_until;      /* now_ns() clock */
 	bool armed;               /* the retry timer */
@@ -112,6 +122,15 @@ static inline struct wqe *sq_at(const struct sq *sq, uint32_t index)
 {
 	return (struct wqe *)(sq->ring + (size_t)(index & (sq->size - 1)) * sq->stride);
 }
+
+static inline struct wqe_datagram *sq_datagram(const struct sq *sq, struct wqe *wqe)
+{
+	return (struct wqe_datagram *)((char *)wqe + sq->stride) - 1;
+}
+
+/* 1 << enum ibv_wr_opcode of what QPs of a type can do; 0 for a type that the device has
+ * not. */
+uint32_t qp_type_operations(enum ibv_qp_type type);
 
 /* The receive queue that the QP consumes from: its own or the SRQ's. */
 struct rq *qp_rq(struct qp *qp);

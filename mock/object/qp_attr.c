@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include "object/ah.h"
 #include "object/device.h"
 #include "object/gid.h"
 
@@ -128,20 +129,6 @@ static const struct transition *find(enum ibv_qp_type type, enum ibv_qp_state fr
 	return tables[type][from][to].exists ? &tables[type][from][to] : NULL;
 }
 
-static bool av_is_valid(const struct ibv_ah_attr *av)
-{
-	struct gid_entry entry;
-	static const union ibv_gid none;
-
-	/* RoCE has no LIDs: only a GRH says where packets go (IBA annex A17.4.1.1). */
-	if (!av->is_global || av->port_num != DEVICE_PORT)
-		return false;
-	if (gid_get(av->grh.sgid_index, &entry))
-		return false;
-	return entry.gid.global.subnet_prefix != none.global.subnet_prefix ||
-	       entry.gid.global.interface_id != none.global.interface_id;
-}
-
 static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 {
 	const unsigned int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
@@ -151,7 +138,7 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 	return !((mask & IBV_QP_PORT) && attr->port_num != DEVICE_PORT) &&
 	       !((mask & IBV_QP_PKEY_INDEX) && attr->pkey_index != 0) &&
 	       !((mask & IBV_QP_ACCESS_FLAGS) && (attr->qp_access_flags & ~access)) &&
-	       !((mask & IBV_QP_AV) && !av_is_valid(&attr->ah_attr)) &&
+	       !((mask & IBV_QP_AV) && !ah_attr_is_valid(&attr->ah_attr)) &&
 	       !((mask & IBV_QP_PATH_MTU) &&
 	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > gid_active_mtu())) &&
 	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&

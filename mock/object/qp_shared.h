@@ -32,6 +32,7 @@ struct qp_shared {
 	uint8_t max_dest_rd_atomic;
 	uint8_t rq_is_shared; /* an SRQ: its own lock guards it */
 	uint8_t transport;    /* enum bth_transport */
+	uint32_t qkey;        /* UD */
 	union ibv_gid sgid;   /* packets must come to this address … */
 	union ibv_gid dgid;   /* … from that one */
 

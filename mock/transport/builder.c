@@ -5,6 +5,7 @@
  * manual page says.
  */
 #include <errno.h>
+#include "transport/datagram.h"
 #include "transport/post.h"
 #include "transport/transport.h"
 
@@ -49,7 +50,18 @@ void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
 	wqe->num_sge = 0;
 	wqe->length = 0;
 	wqe->imm = 0;
+	if (qp->sq.datagrams)
+		sq_datagram(&qp->sq, wqe)->av.link = NULL;
 	qp->builder.wqe = wqe;
+}
+
+void builder_destination(struct qp *qp, const struct ibv_ah *ah, uint32_t qpn,
+                         uint32_t qkey)
+{
+	struct wqe *wqe = qp->builder.wqe;
+
+	if (wqe && (!qp->sq.datagrams || datagram_set(&qp->sq, wqe, ah, qpn, qkey)))
+		spoil(qp, -EINVAL);
 }
 
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge)
@@ -86,10 +98,21 @@ void builder_inline(struct qp *qp, size_t count, const struct ibv_data_buf *buf)
 	}
 }
 
+/* A datagram that was not told where to go goes nowhere. */
+static bool lacks_destination(const struct qp *qp)
+{
+	for (uint32_t i = qp->builder.posted; i != qp->sq.posted; i++)
+		if (!sq_datagram(&qp->sq, sq_at(&qp->sq, i))->av.link)
+			return true;
+	return false;
+}
+
 int builder_complete(struct qp *qp)
 {
 	int err = qp->builder.err;
 
+	if (!err && qp->sq.datagrams && lacks_destination(qp))
+		err = -EINVAL;
 	if (err)
 		qp->sq.posted = qp->builder.posted;
 	requester_run(qp);

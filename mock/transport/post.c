@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "transport/datagram.h"
 #include "transport/post.h"
 
 bool post_has_operation(const struct sq *sq, unsigned int opcode)
@@ -89,6 +90,12 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 	} else {
 		wqe->remote_addr = wr->wr.rdma.remote_addr;
 		wqe->rkey = wr->wr.rdma.rkey;
+	}
+	if (unlikely(sq->datagrams)) {
+		err = datagram_set(sq, wqe, wr->wr.ud.ah, wr->wr.ud.remote_qpn,
+		                   wr->wr.ud.remote_qkey);
+		if (err)
+			return err;
 	}
 	err = put_data(sq, wqe, wr);
 	if (unlikely(err))

@@ -84,6 +84,7 @@ static void set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
 	sh->min_rnr_timer = qp->attr.min_rnr_timer;
 	sh->max_dest_rd_atomic = qp->attr.max_dest_rd_atomic;
 	sh->dest_qpn = qp->attr.dest_qp_num;
+	sh->qkey = qp->attr.qkey;
 	if (mask & IBV_QP_RQ_PSN) {
 		atomic_store_explicit(&sh->epsn, qp->attr.rq_psn, memory_order_relaxed);
 		sh->received = 0;
@@ -98,6 +99,8 @@ static void set_requester(struct qp *qp, int mask)
 		qp->sq.psn = qp->attr.sq_psn;
 	if (mask & (IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY))
 		retry_reset(qp);
+	if (qp->sq.datagrams) /* one packet each (IBA 9.8.3.1) */
+		qp->sq.max_message = 128u << gid_active_mtu();
 }
 
 static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,

@@ -5,6 +5,7 @@
  * packets from the network; it touches only what is in the owner's segment, and the
  * owner's memory through peer_read() and peer_write().
  */
+#include "transport/datagram.h"
 #include "transport/request.h"
 #include "transport/transport.h"
 
@@ -37,7 +38,8 @@ static void psn_advance(struct qp_shared *qp)
 	                      memory_order_relaxed);
 }
 
-static enum outcome check_state(const struct request *req)
+/* Whether the QP is there, and is one for this packet. */
+static inline enum outcome check_target(const struct request *req)
 {
 	enum ibv_qp_state state =
 	        atomic_load_explicit(&req->qp->state, memory_order_relaxed);
@@ -50,6 +52,13 @@ static enum outcome check_state(const struct request *req)
 	/* Stale: another QP lives here now. */
 	if (atomic_load_explicit(&req->qp->qpn, memory_order_relaxed) !=
 	    req->packet->dest_qpn)
+		return RESP_DROP;
+	return RESP_DONE;
+}
+
+static inline enum outcome check_state(const struct request *req)
+{
+	if (check_target(req) != RESP_DONE)
 		return RESP_DROP;
 	/* Only the address that it is connected to reaches it (IBA 9.6.1.2.2). */
 	if (memcmp(&req->qp->sgid, req->packet->dgid, sizeof(req->qp->sgid)) ||
@@ -96,16 +105,28 @@ static enum outcome check_operation(const struct request *req)
 	return RESP_DONE;
 }
 
+/* UD (IBA 9.8.3.2, 10.2.5): whoever knows the Q_Key is heard. */
+static enum outcome respond_datagram(struct request *req)
+{
+	if (check_target(req) != RESP_DONE ||
+	    req->packet->datagram->qkey != req->qp->qkey ||
+	    take_receive(req) != RESP_DONE)
+		return RESP_DROP;
+	return datagram_deliver(req);
+}
+
 /*
  * UC (IBA 9.8.2.2): a message that begins is taken whatever its PSN, since those that are
  * missing will not come any more; anything that the requester did wrong drops it.
  */
 static enum outcome respond_unacked(struct request *req)
 {
-	enum outcome outcome = check_state(req);
+	enum outcome outcome;
 
-	if (outcome != RESP_DONE)
-		return outcome;
+	if (req->mask & OP_DETH)
+		return respond_datagram(req);
+	if (check_state(req) != RESP_DONE)
+		return RESP_DROP;
 	if (req->packet->psn != psn_expected(req->qp) && !(req->mask & OP_FIRST))
 		return RESP_DROP;
 	atomic_store_explicit(&req->qp->epsn, req->packet->psn, memory_order_relaxed);

@@ -26,6 +26,10 @@ void transport_drained(struct qp *qp);
 /* Waits until no work in progress uses the PD's keys. */
 void transport_settle(struct pd *pd);
 
+/* datagram.c: -EINVAL, -ENOMEM, -EHOSTUNREACH when no link reaches the destination. */
+int transport_ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
+                        struct ah **ah);
+
 /* post.c: *bad is the first request that was not taken. 0, -EINVAL, -ENOMEM. */
 int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);
 int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_wr **bad);
@@ -38,6 +42,8 @@ void builder_add(struct qp *qp, enum ibv_wr_opcode opcode);
 /* An operation that the QP was not made for fails the whole batch. */
 void builder_refuse(struct qp *qp);
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge);
+void builder_destination(struct qp *qp, const struct ibv_ah *ah, uint32_t qpn,
+                         uint32_t qkey);
 void builder_inline(struct qp *qp, size_t count, const struct ibv_data_buf *buf);
 int builder_complete(struct qp *qp);
 void builder_abort(struct qp *qp);

@@ -6,6 +6,7 @@
 #include "transport/transport.h"
 
 #include "object/device.h"
+#include "transport/datagram.h"
 
 static const enum bth_opcode uc_opcode_of[] = {
 	[IBV_WR_RDMA_WRITE] = BTH_UC | RC_WRITE_ONLY,
@@ -14,36 +15,69 @@ static const enum bth_opcode uc_opcode_of[] = {
 	[IBV_WR_SEND_WITH_IMM] = BTH_UC | RC_SEND_ONLY_IMM,
 };
 
-static void packet_fill(const struct qp *qp, const struct wqe *wqe, struct packet *packet)
+static const enum bth_opcode ud_opcode_of[] = {
+	[IBV_WR_SEND] = UD_SEND_ONLY,
+	[IBV_WR_SEND_WITH_IMM] = UD_SEND_ONLY_IMM,
+};
+
+static void connection_fill(const struct qp *qp, const struct wqe *wqe,
+                            struct packet *packet)
 {
-	packet->psn = wqe->psn;
 	packet->dest_qpn = qp->attr.dest_qp_num;
-	packet->solicited = wqe->flags & IBV_SEND_SOLICITED;
 	packet->sgid = &qp->sh->sgid;
 	packet->dgid = &qp->sh->dgid;
 	packet->va = wqe->remote_addr;
 	packet->rkey = wqe->rkey;
+}
+
+/* By the link that its address handle was made for. */
+static void send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
+                          struct reply *reply)
+{
+	const struct link_ops *link = sq_datagram(&qp->sq, wqe)->av.link;
+	struct datagram datagram;
+
+	datagram_fill(qp, wqe, packet, &datagram);
+	if (unlikely(qp->link != link)) {
+		if (qp->link)
+			qp->link->unbind(qp);
+		qp->link = link;
+	}
+	link->send(qp, packet, reply);
+}
+
+static void send(struct qp *qp, struct wqe *wqe, struct packet *packet)
+{
+	struct reply reply;
+
+	packet->psn = wqe->psn;
+	packet->solicited = wqe->flags & IBV_SEND_SOLICITED;
 	packet->imm = wqe->imm;
 	packet->length = wqe->length;
+	if (qp->sq.datagrams) {
+		send_datagram(qp, wqe, packet, &reply);
+	} else {
+		connection_fill(qp, wqe, packet);
+		qp->link->send(qp, packet, &reply);
+	}
 }
 
 void unacked_step(struct qp *qp)
 {
 	struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
+	const enum bth_opcode *opcodes = qp->sq.datagrams ? ud_opcode_of : uc_opcode_of;
 	struct iovec iov[DEVICE_MAX_SGE];
-	struct packet packet = { .opcode = uc_opcode_of[wqe->opcode], .iov = iov };
-	struct reply reply;
+	struct packet packet = { .opcode = opcodes[wqe->opcode], .iov = iov };
 	enum ibv_wc_status status = IBV_WC_LOC_LEN_ERR;
 
 	packet.mask = opcode_info[packet.opcode].mask;
-	if (wqe->length <= DEVICE_MAX_MSG)
+	if (wqe->length <= qp->sq.max_message)
 		status = requester_list(qp, wqe, packet.mask, iov, &packet.iovs);
 	if (unlikely(status != IBV_WC_SUCCESS)) {
 		completer_fail(qp, wqe, status);
 		return;
 	}
 	requester_number(qp, wqe);
-	packet_fill(qp, wqe, &packet);
-	qp->link->send(qp, &packet, &reply);
+	send(qp, wqe, &packet);
 	completer_done(qp, wqe);
 }

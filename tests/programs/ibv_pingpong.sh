@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Debian's ibv_rc_pingpong, ibv_uc_pingpong and ibv_srq_pingpong between two processes, with their options.
+# Debian's ibv_rc_pingpong, ibv_uc_pingpong, ibv_ud_pingpong and ibv_srq_pingpong between two processes, with their options.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
-need ibv_rc_pingpong ibv_uc_pingpong ibv_srq_pingpong
+need ibv_rc_pingpong ibv_ud_pingpong ibv_uc_pingpong ibv_srq_pingpong
 
 # pingpong BYTES PROGRAM OPTION...: both sides succeed, and say that this much has moved.
 pingpong() {
@@ -21,8 +21,8 @@ pingpong() {
 	done
 	# Each side shows the other's address as the other does its own.
 	for word in local remote; do
-		sed -nE "s/^ *$word address: *//p" "$OUT" | sort >"$TEST_TMP/$word.client"
-		sed -nE "s/^ *$word address: *//p" "$(log_of server)" | sort >"$TEST_TMP/$word.server"
+		sed -nE "s/^ *$word address: *//; T; s/: GID/, GID/; p" "$OUT" | sort >"$TEST_TMP/$word.client"
+		sed -nE "s/^ *$word address: *//; T; s/: GID/, GID/; p" "$(log_of server)" | sort >"$TEST_TMP/$word.server"
 	done
 	cmp -s "$TEST_TMP/local.client" "$TEST_TMP/remote.server" || fail "addresses differ"
 	cmp -s "$TEST_TMP/remote.client" "$TEST_TMP/local.server" || fail "addresses differ"
@@ -45,6 +45,11 @@ pingpong 8192000 ibv_uc_pingpong -g 0 -e
 pingpong 2000 ibv_uc_pingpong -g 1 -s 1 -c
 pingpong 104857600 ibv_uc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -r 20
 pingpong 8192000 ibv_uc_pingpong -g 0 -l 3 -c -e
+
+pingpong 2048000 ibv_ud_pingpong -g 0 -s 1024
+pingpong 2048000 ibv_ud_pingpong -g 0 -s 1024 -e
+pingpong 2048000 ibv_ud_pingpong -g 1 -c
+pingpong 800 ibv_ud_pingpong -g 0 -s 4 -n 100 -r 10 -c -e -l 2
 
 # Sixteen QPs share one receive queue.
 pingpong 8192000 ibv_srq_pingpong -g 0

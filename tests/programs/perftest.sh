@@ -42,6 +42,10 @@ perftest 8 1000 ib_send_lat -c UC -s 8
 perftest 2 1000 ib_write_lat -c UC
 perftest 65536 1000 ib_write_bw -c UC
 perftest 4096 1000 ib_send_bw -c UC -s 4096 -r 1000
+perftest 64 1000 ib_send_lat -c UD -s 64
+perftest 1024 1000 ib_send_lat -c UD -s 1024 -e
+perftest 2048 1000 ib_send_bw -c UD -s 2048 -r 1000
+perftest 64 1000 ib_send_bw -c UD -s 64 -r 2000 -b
 
 # Connected by the connection manager. The programs shake hands over a first connection, and
 # then one side listens while the other connects, neither waiting: who comes too early is refused

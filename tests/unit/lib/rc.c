@@ -118,11 +118,12 @@ static void open_qp(struct rc_end *end)
 		.sq_sig_all = config->signal_all,
 		.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS,
 		.pd = end->pd,
-		.send_ops_flags = IBV_QP_EX_WITH_RDMA_WRITE |
-		                  IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
-		                  IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM,
+		.send_ops_flags = IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM,
 	};
 
+	if (config->type != IBV_QPT_UD)
+		attr.send_ops_flags |=
+		        IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM;
 	if (config->type == IBV_QPT_RC)
 		attr.send_ops_flags |= IBV_QP_EX_WITH_RDMA_READ |
 		                       IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
@@ -189,8 +190,10 @@ int rc_init_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
 		.pkey_index = 0,
 		.port_num = RC_PORT,
 		.qp_access_flags = end->config.qp_access,
+		.qkey = end->config.qkey,
 	};
-	return IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS;
+	return IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+	       (end->config.type == IBV_QPT_UD ? IBV_QP_QKEY : IBV_QP_ACCESS_FLAGS);
 }
 
 int rc_rtr_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
@@ -208,6 +211,8 @@ int rc_rtr_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
 		                      .sgid_index = (uint8_t)end->gid_index,
 		                      .hop_limit = 64 } },
 	};
+	if (end->config.type == IBV_QPT_UD)
+		return IBV_QP_STATE;
 	return IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
 	       IBV_QP_RQ_PSN |
 	       (end->config.type == IBV_QPT_RC

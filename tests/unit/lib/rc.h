@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* RC and UC queue pairs for tests: an end holds everything that one side of a connection needs.
+/* RC, UC and UD queue pairs for tests: an end holds everything that one side of a
+ * connection needs.
  */
 #ifndef TESTS_RC_H
 #define TESTS_RC_H
@@ -19,7 +20,8 @@ enum {
 };
 
 struct rc_config {
-	enum ibv_qp_type type; /* RC, unless UC */
+	enum ibv_qp_type type; /* RC, UC or UD */
+	uint32_t qkey;         /* UD */
 	uint32_t send_depth, recv_depth, send_sges, recv_sges, inline_size;
 	int cq_depth;
 	bool signal_all;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ibv_create_ah(3), ibv_create_ah_from_wc(3), ibv_attach_mcast(3). */
+#include <infiniband/verbs.h>
+#include <string.h>
+#include "api/api.h"
+#include "object/ah.h"
+#include "object/device.h"
+#include "object/gid.h"
+#include "transport/transport.h"
+
+MOCK_API struct ibv_ah *ibv_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr)
+{
+	struct ah *ah;
+	int err = transport_ah_create(pd, attr, &ah);
+
+	return err ? null_result(err) : &ah->ibv;
+}
+
+MOCK_API int ibv_init_ah_from_wc(struct ibv_context *context, uint8_t port,
+                                 struct ibv_wc *wc, struct ibv_grh *grh,
+                                 struct ibv_ah_attr *attr)
+{
+	(void)context;
+	if (port != DEVICE_PORT)
+		return errno_result(-EINVAL);
+	gid_refresh_old();
+	return errno_result(ah_attr_from_wc(wc, grh, port, attr));
+}
+
+MOCK_API struct ibv_ah *ibv_create_ah_from_wc(struct ibv_pd *pd, struct ibv_wc *wc,
+                                              struct ibv_grh *grh, uint8_t port)
+{
+	struct ibv_ah_attr attr;
+
+	if (ibv_init_ah_from_wc(pd->context, port, wc, grh, &attr))
+		return NULL;
+	return ibv_create_ah(pd, &attr);
+}
+
+MOCK_API int ibv_destroy_ah(struct ibv_ah *ah)
+{
+	ah_destroy(to_ah(ah));
+	return 0;
+}
+
+/* There are no VLANs: 0xffff is none. */
+MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
+                                         struct ibv_ah_attr *attr, uint8_t mac[6],
+                                         uint16_t *vid)
+{
+	(void)context;
+	if (!ah_attr_is_valid(attr))
+		return errno_result(-EINVAL);
+	if (vid)
+		*vid = 0xffff;
+	return errno_result(gid_mac(&attr->grh.dgid, mac));
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "object/ah.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "object/device.h"
+#include "object/gid.h"
+#include "object/pd.h"
+#include "wire/grh.h"
+
+_Static_assert(sizeof(struct ibv_grh) == GRH_LENGTH, "the room that programs leave");
+
+bool ah_attr_is_valid(const struct ibv_ah_attr *attr)
+{
+	struct gid_entry entry;
+	static const union ibv_gid none;
+
+	return attr->is_global && attr->port_num == DEVICE_PORT &&
+	       !gid_get(attr->grh.sgid_index, &entry) &&
+	       memcmp(&entry.gid, &none, sizeof(none));
+}
+
+int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
+              const struct link_ops *link, struct ah **ah)
+{
+	struct gid_entry source;
+	struct ah *made;
+
+	if (gid_get(attr->grh.sgid_index, &source))
+		return -EINVAL;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	made->ibv.context = pd->context;
+	made->ibv.pd = pd;
+	made->av = (struct av){
+		.sgid = source.gid,
+		.dgid = attr->grh.dgid,
+		.link = link,
+		.flow_label = attr->grh.flow_label,
+		.traffic_class = attr->grh.traffic_class,
+		.hop_limit = attr->grh.hop_limit,
+	};
+	atomic_fetch_add(&to_pd(pd)->users, 1);
+	*ah = made;
+	return 0;
+}
+
+void ah_destroy(struct ah *ah)
+{
+	atomic_fetch_sub(&to_pd(ah->ibv.pd)->users, 1);
+	free(ah);
+}
+
+int ah_attr_from_wc(const struct ibv_wc *wc, const struct ibv_grh *grh, uint8_t port,
+                    struct ibv_ah_attr *attr)
+{
+	unsigned int index;
+	struct grh header;
+	union ibv_gid us;
+
+	memset(attr, 0, sizeof(*attr));
+	attr->port_num = port;
+	attr->sl = wc->sl;
+	attr->dlid = wc->slid;
+	attr->src_path_bits = wc->dlid_path_bits;
+	if (!(wc->wc_flags & IBV_WC_GRH))
+		return 0;
+	if (grh_decode((const uint8_t *)grh, &header))
+		return -EINVAL;
+	memcpy(us.raw, header.dgid, sizeof(us.raw));
+	if (gid_is_multicast(&us) || gid_find(&us, &index))
+		return -EINVAL;
+	attr->is_global = 1;
+	memcpy(attr->grh.dgid.raw, header.sgid, sizeof(header.sgid));
+	attr->grh.sgid_index = (uint8_t)index;
+	attr->grh.flow_label = header.flow_label;
+	attr->grh.traffic_class = header.traffic_class;
+	attr->grh.hop_limit = header.hop_limit;
+	return 0;
+}

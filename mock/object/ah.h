@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Address handles: where a datagram goes, and the address that it comes from. */
+#ifndef MOCK_OBJECT_AH_H
+#define MOCK_OBJECT_AH_H
+
+#include <infiniband/verbs.h>
+#include <stdbool.h>
+#include "base/util.h"
+
+struct link_ops;
+
+/* What a handle says, as each work request keeps it: the handle may go before it is sent.
+ */
+struct av {
+	union ibv_gid sgid, dgid;
+	const struct link_ops *link;
+	uint32_t flow_label;
+	uint8_t traffic_class, hop_limit;
+};
+
+struct ah {
+	struct ibv_ah ibv;
+	struct av av;
+};
+
+static inline struct ah *to_ah(struct ibv_ah *ah)
+{
+	return container_of(ah, struct ah, ibv);
+}
+
+/* Whether it names a port and an address of ours, and has the GRH without which RoCE
+ * sends nothing (IBA annex A17.4.1.1). */
+bool ah_attr_is_valid(const struct ibv_ah_attr *attr);
+
+/* -EINVAL, -ENOMEM. */
+int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
+              const struct link_ops *link, struct ah **ah);
+void ah_destroy(struct ah *ah);
+
+/*
+ * How to answer a datagram that was received: its completion, and the 40 bytes in front
+ * of it. -EINVAL when they are no header of RoCE, or the destination is a group or no
+ * address of ours.
+ */
+int ah_attr_from_wc(const struct ibv_wc *wc, const struct ibv_grh *grh, uint8_t port,
+                    struct ibv_ah_attr *attr);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is particular to unreliable datagrams (IBA 9.8.3): a destination for each message,
+ * the Q_Key, and the header that the receiver sees. */
+#include "transport/datagram.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/log.h"
+#include "object/ah.h"
+#include "object/device.h"
+#include "transport/transport.h"
+#include "wire/grh.h"
+
+enum {
+	QKEY_IS_OURS = 1u << 31, /* IBA 10.2.5: then the QP's own is sent */
+	UDP_HEADER = 8,
+	BTH_AND_DETH = 12 + 8,
+	IMMEDIATE = 4,
+	ICRC = 4,
+};
+
+int transport_ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr, struct ah **ah)
+{
+	const struct link_ops *link;
+
+	if (!ah_attr_is_valid(attr))
+		return -EINVAL;
+	link = link_choose(&attr->grh.dgid);
+	if (link)
+		return ah_create(pd, attr, link, ah);
+	mock_error("the destination of an address handle is not an address of this host, "
+	           "and this version reaches no other: use a local address");
+	return -EHOSTUNREACH;
+}
+
+int datagram_set(const struct sq *sq, struct wqe *wqe, const struct ibv_ah *ah,
+                 uint32_t qpn, uint32_t qkey)
+{
+	struct wqe_datagram *datagram = sq_datagram(sq, wqe);
+
+	if (!ah)
+		return -EINVAL;
+	datagram->av = container_of(ah, struct ah, ibv)->av;
+	datagram->qpn = qpn & QPN_MASK;
+	datagram->qkey = qkey;
+	return 0;
+}
+
+void datagram_fill(const struct qp *qp, struct wqe *wqe, struct packet *packet,
+                   struct datagram *datagram)
+{
+	const struct wqe_datagram *from = sq_datagram(&qp->sq, wqe);
+
+	packet->dest_qpn = from->qpn;
+	packet->sgid = &from->av.sgid;
+	packet->dgid = &from->av.dgid;
+	packet->datagram = datagram;
+	datagram->qkey = from->qkey & QKEY_IS_OURS ? qp->attr.qkey : from->qkey;
+	datagram->src_qpn = qp->ex.qp_base.qp_num;
+	datagram->flow_label = from->av.flow_label;
+	datagram->traffic_class = from->av.traffic_class;
+	datagram->hop_limit = from->av.hop_limit;
+}
+
+static void make_header(const struct packet *packet, uint8_t room[GRH_LENGTH])
+{
+	uint64_t follows = UDP_HEADER + BTH_AND_DETH + round_up(packet->length, 4) + ICRC;
+	struct grh grh = {
+		.flow_label = packet->datagram->flow_label,
+		.traffic_class = packet->datagram->traffic_class,
+		.hop_limit = packet->datagram->hop_limit,
+		.length = (uint16_t)(follows + (packet->mask & OP_IMM ? IMMEDIATE : 0)),
+	};
+
+	memcpy(grh.sgid, packet->sgid, sizeof(grh.sgid));
+	memcpy(grh.dgid, packet->dgid, sizeof(grh.dgid));
+	grh_encode(&grh, room);
+}
+
+enum outcome datagram_deliver(struct request *req)
+{
+	struct iovec iov[DEVICE_MAX_SGE + 1];
+	uint8_t header[GRH_LENGTH];
+	struct packet whole = *req->packet;
+	enum outcome outcome;
+
+	make_header(req->packet, header);
+	iov[0] = (struct iovec){ header, GRH_LENGTH };
+	memcpy(iov + 1, whole.iov, whole.iovs * sizeof(*iov));
+	whole.iov = iov;
+	whole.iovs++;
+	whole.length += GRH_LENGTH;
+	req->packet = &whole;
+	outcome = deliver_send(req);
+	req->packet = NULL;
+	return outcome;
+}
