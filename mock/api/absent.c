@@ -27,10 +27,6 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-/* Multicast comes with unreliable datagrams. */
-ABSENT_INT(ibv_attach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
-ABSENT_INT(ibv_detach_mcast, struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
-
 ABSENT_INT(ibv_modify_srq, struct ibv_srq *srq, struct ibv_srq_attr *attr, int mask)
 ABSENT_INT(ibv_rereg_mr, struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
            size_t length, int access)

@@ -6,6 +6,7 @@
 #include "object/ah.h"
 #include "object/device.h"
 #include "object/gid.h"
+#include "object/group.h"
 #include "transport/transport.h"
 
 MOCK_API struct ibv_ah *ibv_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr)
@@ -54,4 +55,17 @@ MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
 	if (vid)
 		*vid = 0xffff;
 	return errno_result(gid_mac(&attr->grh.dgid, mac));
+}
+
+/* RoCE has no LIDs: the address alone says which group. */
+MOCK_API int ibv_attach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
+{
+	(void)lid;
+	return verbs_result(group_attach(to_qp(qp), gid));
+}
+
+MOCK_API int ibv_detach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
+{
+	(void)lid;
+	return verbs_result(group_detach(to_qp(qp), gid));
 }

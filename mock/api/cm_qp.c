@@ -31,8 +31,7 @@ MOCK_API int rdma_create_qp_ex(struct rdma_cm_id *id, struct ibv_qp_init_attr_ex
 	if (err)
 		return errno_result(err);
 	memcpy(attr, &plain, sizeof(plain));
-	if (attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)
-		wr_table_fill(to_qp(id->qp));
+	qp_attr_ex_apply(to_qp(id->qp), attr);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "api/api.h"
 #include "api/tables.h"
+#include "object/group.h"
 #include "object/pd.h"
 #include "transport/transport.h"
 
@@ -22,12 +23,29 @@ _Static_assert(IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD == 1 << IBV_WR_ATOMIC_FETCH_A
 
 int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr)
 {
-	if ((attr->comp_mask &
-	     ~(IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)) ||
-	    ((attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) &&
-	     (attr->send_ops_flags & ~(uint64_t)qp_type_operations(attr->qp_type))))
+	const uint32_t known = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS |
+	                       IBV_QP_INIT_ATTR_CREATE_FLAGS;
+	const uint32_t flags =
+	        attr->qp_type == IBV_QPT_UD ? IBV_QP_CREATE_BLOCK_SELF_MCAST_LB : 0;
+
+	if (attr->comp_mask & ~known)
+		return -EOPNOTSUPP;
+	if ((attr->comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS) &&
+	    (attr->create_flags & ~flags))
+		return -EOPNOTSUPP;
+	if ((attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) &&
+	    (attr->send_ops_flags & ~(uint64_t)qp_type_operations(attr->qp_type)))
 		return -EOPNOTSUPP;
 	return 0;
+}
+
+void qp_attr_ex_apply(struct qp *qp, const struct ibv_qp_init_attr_ex *attr)
+{
+	if (attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)
+		wr_table_fill(qp);
+	if (attr->comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS)
+		qp->no_own_copies =
+		        attr->create_flags & IBV_QP_CREATE_BLOCK_SELF_MCAST_LB;
 }
 
 struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
@@ -46,13 +64,14 @@ struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
 	if (!qp)
 		return NULL;
 	attr->cap = plain.cap;
-	if (attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)
-		wr_table_fill(to_qp(qp));
+	qp_attr_ex_apply(to_qp(qp), attr);
 	return qp;
 }
 
 MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
 {
+	if (group_has(to_qp(qp)))
+		return verbs_result(-EBUSY);
 	transport_qp_destroy(to_qp(qp));
 	return 0;
 }

@@ -12,6 +12,8 @@
 void tables_fill(struct context *context);
 void wr_table_fill(struct qp *qp);
 int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr);
+/* What the plain attributes have not, for a QP that was made with those. */
+void qp_attr_ex_apply(struct qp *qp, const struct ibv_qp_init_attr_ex *attr);
 /* As ibv_open_device(3); 0 or -errno. */
 int open_context(struct context **context);
 

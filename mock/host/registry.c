@@ -121,6 +121,7 @@ static void remove_process(uint32_t slot)
 
 	qpn_remove_all(slot, entry->generation);
 	binding_remove_all(slot, entry->generation);
+	group_remove_all(slot, entry->generation);
 	segment_file(entry->segment, file);
 	directory_unlink(file);
 	atomic_store(&entry->state, PROCESS_FREE);

@@ -39,6 +39,24 @@ void registry_qpn_free(uint32_t qpn);
 int registry_qpn_find(uint32_t qpn, struct host_place *place);
 
 /*
+ * Multicast groups: the QPs of the host that are attached to a GID. -EEXIST when the QP
+ * is already, -ENOENT when it is not, -ENOMEM.
+ */
+#define REGISTRY_GROUP_MEMBERS 65536 /* of all groups together */
+int registry_group_join(const uint8_t gid[16], uint32_t qpn, seg_off off);
+int registry_group_leave(const uint8_t gid[16], uint32_t qpn);
+void registry_group_leave_all(uint32_t qpn);
+/* Another one each time that any group of the host changes. A load, no lock. */
+uint64_t registry_group_version(void);
+struct group_member {
+	struct host_place place;
+	uint32_t qpn;
+};
+/* How many there are; those that there is room for are filled in, as of that version. */
+unsigned int registry_group_members(const uint8_t gid[16], struct group_member *members,
+                                    unsigned int room, uint64_t *version);
+
+/*
  * Listeners of the connection manager: an address (wildcard allowed), a port and a port
  * space (enum rdma_port_space) each, bound to an id that its owner chose.
  */

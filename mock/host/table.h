@@ -12,15 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "host/lock.h"
+#include "host/registry.h"
 
 #define TABLE_MAGIC   UINT64_C(0x7265676973747279)
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2
 
-#define TABLE_PAGE 4096
-#define PROCESSES  4096
-#define QPN_SLOTS  (UINT32_C(1) << 21)
-#define BINDINGS   65536
-#define PORT_LISTS 1024
+#define TABLE_PAGE    4096
+#define PROCESSES     4096
+#define QPN_SLOTS     (UINT32_C(1) << 21)
+#define BINDINGS      65536
+#define PORT_LISTS    1024
+#define GROUP_ENTRIES REGISTRY_GROUP_MEMBERS
 
 /* A slot is taken under the table's lock, by a joiner that also holds the directory. */
 enum process_state {
@@ -62,6 +64,15 @@ struct binding {
 	struct sockaddr_in6 addr; /* or struct sockaddr_in */
 };
 
+/* A QP that is attached to a multicast group, while owner_generation is not 0. */
+struct group_entry {
+	uint64_t owner_generation;
+	uint32_t owner;
+	uint32_t qpn;
+	uint64_t off;
+	uint8_t gid[16];
+};
+
 struct table {
 	uint64_t magic;
 	uint32_t version;
@@ -69,12 +80,15 @@ struct table {
 	uint64_t generations;
 	uint32_t bindings; /* entries that were ever in use, from 1 on */
 	uint32_t binding_free;
+	_Atomic uint64_t group_version; /* counts the changes of group[] */
+	uint32_t group_entries;         /* that were ever in use */
 	struct host_lock lock;
 	/* Pages of qpn[] that have memory. */
 	_Atomic uint64_t qpn_page[QPN_SLOTS * sizeof(struct qpn_slot) / TABLE_PAGE / 64];
 	uint32_t port_list[PORT_LISTS];
 	struct process_entry process[PROCESSES] __attribute__((aligned(TABLE_PAGE)));
 	struct binding binding[BINDINGS] __attribute__((aligned(TABLE_PAGE)));
+	struct group_entry group[GROUP_ENTRIES] __attribute__((aligned(TABLE_PAGE)));
 	struct qpn_slot qpn[QPN_SLOTS] __attribute__((aligned(TABLE_PAGE)));
 };
 
@@ -92,6 +106,8 @@ bool table_owner_lives(uint32_t slot, uint64_t generation);
 
 /* qpn.c: the numbers of a process that is gone. Locked. */
 void qpn_remove_all(uint32_t slot, uint64_t generation);
+/* group.c: likewise, those of its QPs that are attached. Locked. */
+void group_remove_all(uint32_t slot, uint64_t generation);
 /* binding.c: likewise, and the lists after a holder of the lock died. Locked. */
 void binding_remove_all(uint32_t slot, uint64_t generation);
 void binding_repair(void);

@@ -7,5 +7,5 @@ link_deliver *link_to_responder;
 
 const struct link_ops *link_choose(const union ibv_gid *dgid)
 {
-	return gid_is_local(dgid) ? &link_local : NULL;
+	return gid_is_local(dgid) || gid_is_multicast(dgid) ? &link_local : NULL;
 }

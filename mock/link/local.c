@@ -6,13 +6,22 @@
  */
 #include "host/registry.h"
 #include "link/link.h"
+#include "link/multicast.h"
+#include "object/group.h"
 
-static void local_unbind(struct qp *qp)
+static void forget_peer(struct qp *qp)
 {
 	if (qp->peer)
 		peer_put(qp->peer);
 	qp->peer = NULL;
 	qp->remote = NULL;
+}
+
+static void local_unbind(struct qp *qp)
+{
+	forget_peer(qp);
+	if (qp->recipients)
+		multicast_unbind(qp);
 }
 
 static bool is_bound(const struct qp *qp, uint32_t qpn)
@@ -27,7 +36,7 @@ static bool local_bind(struct qp *qp, uint32_t qpn)
 {
 	struct host_place place;
 
-	local_unbind(qp);
+	forget_peer(qp);
 	if (registry_qpn_find(qpn, &place) ||
 	    peer_get(place.slot, place.generation, &qp->peer))
 		return false;
@@ -35,11 +44,19 @@ static bool local_bind(struct qp *qp, uint32_t qpn)
 	return is_bound(qp, qpn);
 }
 
+/* A group's number is nobody's, so only there is it to be looked for. */
+static bool reach(struct qp *qp, const struct packet *packet)
+{
+	if (packet->dest_qpn != GROUP_QPN)
+		return local_bind(qp, packet->dest_qpn);
+	multicast_send(qp, packet);
+	return false;
+}
+
 static void local_send(struct qp *qp, const struct packet *packet, struct reply *reply)
 {
 	reply->sent = false;
-	if (unlikely(!is_bound(qp, packet->dest_qpn)) &&
-	    !local_bind(qp, packet->dest_qpn))
+	if (unlikely(!is_bound(qp, packet->dest_qpn)) && !reach(qp, packet))
 		return;
 	link_to_responder(qp->peer, qp->remote, packet, reply);
 	/* An answer goes to the QP that the responder is connected to, whoever asked. */

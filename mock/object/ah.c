@@ -41,6 +41,7 @@ int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
 		.flow_label = attr->grh.flow_label,
 		.traffic_class = attr->grh.traffic_class,
 		.hop_limit = attr->grh.hop_limit,
+		.multicast = gid_is_multicast(&attr->grh.dgid),
 	};
 	atomic_fetch_add(&to_pd(pd)->users, 1);
 	*ah = made;

@@ -16,6 +16,7 @@ struct av {
 	const struct link_ops *link;
 	uint32_t flow_label;
 	uint8_t traffic_class, hop_limit;
+	bool multicast;
 };
 
 struct ah {

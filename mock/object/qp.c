@@ -315,6 +315,8 @@ void qp_destroy(struct qp *qp)
 	handle_free(&qps, base->handle);
 	while (atomic_load_explicit(&qp->holds, memory_order_acquire))
 		sched_yield();
+	if (atomic_load(&qp->groups))
+		registry_group_leave_all(base->qp_num);
 	registry_qpn_free(base->qp_num);
 	qp_delist(qp);
 	async_forget_qp(to_context(base->context), base);

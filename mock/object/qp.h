@@ -80,6 +80,7 @@ struct wr_builder { /* between ibv_wr_start() and ibv_wr_complete() */
 };
 
 struct link_ops;
+struct recipients;
 
 struct qp {
 	struct ibv_qp_ex ex; /* its head is struct ibv_qp */
@@ -97,6 +98,9 @@ struct qp {
 	const struct link_ops *link;
 	struct peer *peer;        /* local link: the owner of dest_qp_num, once found */
 	struct qp_shared *remote; /* there */
+	struct recipients *recipients; /* local link: whom its last multicast went to */
+	_Atomic uint32_t groups;       /* that it is attached to */
+	bool no_own_copies;            /* IBV_QP_CREATE_BLOCK_SELF_MCAST_LB */
 	struct list context_node, pd_node, srq_node;
 	struct list credit_node; /* under the lock of transport/credit.c */
 	_Atomic uint32_t holds;

@@ -129,6 +129,11 @@ static const struct transition *find(enum ibv_qp_type type, enum ibv_qp_state fr
 	return tables[type][from][to].exists ? &tables[type][from][to] : NULL;
 }
 
+static bool path_is_valid(const struct ibv_ah_attr *av)
+{
+	return ah_attr_is_valid(av) && !gid_is_multicast(&av->grh.dgid);
+}
+
 static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 {
 	const unsigned int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
@@ -138,7 +143,7 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 	return !((mask & IBV_QP_PORT) && attr->port_num != DEVICE_PORT) &&
 	       !((mask & IBV_QP_PKEY_INDEX) && attr->pkey_index != 0) &&
 	       !((mask & IBV_QP_ACCESS_FLAGS) && (attr->qp_access_flags & ~access)) &&
-	       !((mask & IBV_QP_AV) && !ah_attr_is_valid(&attr->ah_attr)) &&
+	       !((mask & IBV_QP_AV) && !path_is_valid(&attr->ah_attr)) &&
 	       !((mask & IBV_QP_PATH_MTU) &&
 	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > gid_active_mtu())) &&
 	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&

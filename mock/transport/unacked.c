@@ -6,6 +6,7 @@
 #include "transport/transport.h"
 
 #include "object/device.h"
+#include "object/group.h"
 #include "transport/datagram.h"
 
 static const enum bth_opcode uc_opcode_of[] = {
@@ -34,8 +35,14 @@ static void connection_fill(const struct qp *qp, const struct wqe *wqe,
 static void send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
                           struct reply *reply)
 {
-	const struct link_ops *link = sq_datagram(&qp->sq, wqe)->av.link;
+	const struct wqe_datagram *to = sq_datagram(&qp->sq, wqe);
+	const struct link_ops *link = to->av.link;
 	struct datagram datagram;
+
+	/* IBA 9.6.1.2: anyone would drop one of which only the address or only the number
+	 * is a group's. */
+	if (unlikely(to->av.multicast != (to->qpn == GROUP_QPN)))
+		return;
 
 	datagram_fill(qp, wqe, packet, &datagram);
 	if (unlikely(qp->link != link)) {

@@ -40,15 +40,15 @@ pingpong 2000 ibv_rc_pingpong -g 0 -s 1 -c
 pingpong 104857600 ibv_rc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -c
 pingpong 409600 ibv_rc_pingpong -g 0 -r 2 -n 50
 
-pingpong 8192000 ibv_uc_pingpong -g 0
-pingpong 8192000 ibv_uc_pingpong -g 0 -e
+pingpong 1638400 ibv_uc_pingpong -g 0 -n 200
+pingpong 1638400 ibv_uc_pingpong -g 0 -n 200 -e
 pingpong 2000 ibv_uc_pingpong -g 1 -s 1 -c
 pingpong 104857600 ibv_uc_pingpong -g 0 -s 1048576 -n 50 -m 4096 -r 20
-pingpong 8192000 ibv_uc_pingpong -g 0 -l 3 -c -e
+pingpong 1638400 ibv_uc_pingpong -g 0 -n 200 -l 3 -c -e
 
-pingpong 2048000 ibv_ud_pingpong -g 0 -s 1024
-pingpong 2048000 ibv_ud_pingpong -g 0 -s 1024 -e
-pingpong 2048000 ibv_ud_pingpong -g 1 -c
+pingpong 409600 ibv_ud_pingpong -g 0 -s 1024 -n 200
+pingpong 409600 ibv_ud_pingpong -g 0 -s 1024 -n 200 -e
+pingpong 409600 ibv_ud_pingpong -g 1 -n 200 -c
 pingpong 800 ibv_ud_pingpong -g 0 -s 4 -n 100 -r 10 -c -e -l 2
 
 # Sixteen QPs share one receive queue.
