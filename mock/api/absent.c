@@ -27,7 +27,6 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-ABSENT_INT(ibv_modify_srq, struct ibv_srq *srq, struct ibv_srq_attr *attr, int mask)
 ABSENT_INT(ibv_rereg_mr, struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
            size_t length, int access)
 ABSENT_POINTER(struct ibv_mr, ibv_reg_dmabuf_mr, struct ibv_pd *pd, uint64_t offset,

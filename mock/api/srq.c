@@ -23,6 +23,11 @@ MOCK_API int ibv_destroy_srq(struct ibv_srq *srq)
 	return verbs_result(srq_destroy(to_srq(srq)));
 }
 
+MOCK_API int ibv_modify_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr, int mask)
+{
+	return verbs_result(srq_modify(to_srq(srq), attr, mask));
+}
+
 MOCK_API int ibv_query_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr)
 {
 	srq_query(to_srq(srq), attr);

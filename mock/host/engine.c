@@ -62,7 +62,8 @@ static int put_message(struct inbox *inbox, const struct inbox_slot *message, bo
 	return 0;
 }
 
-int inbox_post(struct peer *to, enum inbox_kind kind, const void *body, uint32_t length)
+int inbox_post(const struct peer *to, enum inbox_kind kind, const void *body,
+               uint32_t length)
 {
 	struct segment_head *head = to->base;
 	struct inbox_slot message = {
@@ -88,6 +89,17 @@ int inbox_post(struct peer *to, enum inbox_kind kind, const void *body, uint32_t
 	return err;
 }
 
+void inbox_tell(const struct peer *to, enum inbox_kind kind, const void *body,
+                uint32_t length)
+{
+	struct segment_head *head = to->base;
+
+	if (inbox_post(to, kind, body, length) != -EAGAIN)
+		return;
+	atomic_fetch_or(&head->inbox.missed, 1u << kind);
+	bell_ring(head->bell);
+}
+
 static void deliver(const struct inbox_slot *message)
 {
 	inbox_handler *handler;
@@ -105,6 +117,19 @@ static void deliver(const struct inbox_slot *message)
 		peer_put(from);
 }
 
+static void deliver_missed(struct inbox *inbox)
+{
+	uint32_t missed =
+	        atomic_load(&inbox->missed) ? atomic_exchange(&inbox->missed, 0) : 0;
+
+	for (unsigned int kind = 0; kind < INBOX_KINDS; kind++) {
+		inbox_handler *handler = atomic_load(&engine.handler[kind]);
+
+		if ((missed & 1u << kind) && handler)
+			handler(NULL, NULL, 0);
+	}
+}
+
 /* Each message is copied out, so that its place is free before its handler runs. */
 static void read_inbox(void)
 {
@@ -117,6 +142,7 @@ static void read_inbox(void)
 		atomic_store(&inbox->head, ++head);
 		deliver(&message);
 	}
+	deliver_missed(inbox);
 }
 
 void engine_wake_at(uint64_t deadline)

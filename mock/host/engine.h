@@ -41,9 +41,9 @@ void timers_poll(void);
 /* What an inbox message asks for; each kind has one handler, run in the owner's engine.
  */
 enum inbox_kind {
-	INBOX_QP_ERROR, /* transport: a responder run by a peer moved our QP to ERR */
-	INBOX_CM,       /* cm: a message of the connection manager */
-	INBOX_ASYNC,    /* object: an asynchronous event */
+	INBOX_QP,    /* transport: something happened to our QP where a peer ran it */
+	INBOX_CM,    /* cm: a message of the connection manager */
+	INBOX_ASYNC, /* object: the same of a CQ or an SRQ */
 	INBOX_KINDS,
 };
 
@@ -55,7 +55,15 @@ void inbox_handle(enum inbox_kind kind, inbox_handler *handler);
 
 /* Puts a message into a process's inbox and rings its bell. -EAGAIN when it is full,
  * -ESRCH when it died. Any thread. */
-int inbox_post(struct peer *to, enum inbox_kind kind, const void *body, uint32_t length);
+int inbox_post(const struct peer *to, enum inbox_kind kind, const void *body,
+               uint32_t length);
+
+/*
+ * As inbox_post(), for a message that only says where to look: when there is no room, the
+ * handler is called once with nobody and without a body, to look everywhere.
+ */
+void inbox_tell(const struct peer *to, enum inbox_kind kind, const void *body,
+                uint32_t length);
 
 /* Whether the caller is the engine thread. */
 bool in_engine(void);

@@ -35,6 +35,7 @@ struct inbox {
 	_Atomic uint32_t head; /* next to read: moved by the owner */
 	_Atomic uint32_t
 	        tail; /* next to write: moved under the lock, after the slot is whole */
+	_Atomic uint32_t missed; /* kinds of which one found no room: see inbox_tell() */
 	struct inbox_slot slot[INBOX_SLOTS];
 };
 

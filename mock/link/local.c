@@ -72,7 +72,7 @@ static uint32_t local_credit(struct qp *qp, uint32_t *room)
 	if (!qp->remote)
 		return CREDIT_UNKNOWN;
 	rq = peer_ptr(qp->peer, qp->remote->rq);
-	*room = rq->size;
+	*room = __atomic_load_n(&rq->size, __ATOMIC_RELAXED);
 	return rq_posted(rq);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/refs.h"
+#include "host/engine.h"
 #include "object/cq.h"
 #include "object/device.h"
 #include "object/qp.h"
@@ -89,6 +90,64 @@ void async_raise(struct context *context, const struct ibv_async_event *event)
 		item = NULL;
 	pthread_mutex_unlock(&queue->lock);
 	free(item);
+}
+
+void async_raise_due(struct context *context, async_due *due,
+                     struct ibv_async_event event)
+{
+	/* As one leads to the other; the rest come alone. */
+	static const uint8_t order[] = {
+		IBV_EVENT_COMM_EST,
+		IBV_EVENT_QP_REQ_ERR,
+		IBV_EVENT_CQ_ERR,
+		IBV_EVENT_QP_ACCESS_ERR,
+		IBV_EVENT_QP_FATAL,
+		IBV_EVENT_SRQ_LIMIT_REACHED,
+		IBV_EVENT_QP_LAST_WQE_REACHED,
+	};
+	uint32_t types = atomic_exchange(due, 0);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(order); i++) {
+		if (!(types & 1u << order[i]))
+			continue;
+		event.event_type = order[i];
+		async_raise(context, &event);
+	}
+}
+
+struct told {
+	uint32_t object; /* enum async_object */
+	uint32_t handle;
+};
+
+void async_tell(const struct peer *owner, enum async_object object, uint32_t handle,
+                async_due *due, enum ibv_event_type type)
+{
+	struct told told = { object, handle };
+
+	atomic_fetch_or(due, 1u << type);
+	inbox_tell(owner, INBOX_ASYNC, &told, sizeof(told));
+}
+
+/* In the engine: something is due of one object, or perhaps of any. */
+static void on_told(struct peer *from, const void *body, uint32_t length)
+{
+	const struct told *told = body;
+
+	(void)from;
+	if (!told) {
+		cq_look_all();
+		srq_look_all();
+	} else if (length == sizeof(*told) && told->object == ASYNC_CQ) {
+		cq_look(told->handle);
+	} else if (length == sizeof(*told) && told->object == ASYNC_SRQ) {
+		srq_look(told->handle);
+	}
+}
+
+void async_init(void)
+{
+	inbox_handle(INBOX_ASYNC, on_told);
 }
 
 /* Where the object counts the events that were read, and those acknowledged; NULL for the

@@ -5,8 +5,30 @@
 #define MOCK_OBJECT_ASYNC_H
 
 #include <infiniband/verbs.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 struct context;
+struct peer;
+
+/*
+ * Events that are due, a bit for each enum ibv_event_type, in the shared part of an
+ * object: whoever runs its responder sets them, and tells the owner's engine to look.
+ */
+typedef _Atomic uint32_t async_due;
+
+enum async_object { ASYNC_CQ, ASYNC_SRQ };
+
+/* Once per process. */
+void async_init(void);
+
+/* An event of a CQ or SRQ of that process, by its handle there. By any process. */
+void async_tell(const struct peer *owner, enum async_object object, uint32_t handle,
+                async_due *due, enum ibv_event_type type);
+
+/* Queues what is due of the object that event->element names; as async_raise(). */
+void async_raise_due(struct context *context, async_due *due,
+                     struct ibv_async_event event);
 
 int async_open(struct context *context);
 /* A thread that still waits for an event goes on waiting, as it would in the kernel. */

@@ -113,18 +113,47 @@ int cq_destroy(struct cq *cq)
 
 	if (atomic_load(&cq->users))
 		return -EBUSY;
+	if (base->channel)
+		channel_forget(to_channel(base->channel), cq->off);
+	handle_free(&cqs, base->handle);
+	handle_wait(&cq->holds);
 	async_forget_cq(to_context(base->context), base);
 	if (base->channel) {
-		channel_forget(to_channel(base->channel), cq->off);
 		wait_for_acks(base, cq);
 		atomic_fetch_sub(&to_channel(base->channel)->users, 1);
 	}
-	handle_free(&cqs, base->handle);
 	cq_unshare(cq);
 	pthread_mutex_destroy(&base->mutex);
 	pthread_cond_destroy(&base->cond);
 	free(cq);
 	return 0;
+}
+
+static void hold(void *object)
+{
+	atomic_fetch_add(&((struct cq *)object)->holds, 1);
+}
+
+static void look(void *object)
+{
+	struct cq *cq = object;
+	struct ibv_async_event event = { .element.cq = cq_base(cq) };
+
+	async_raise_due(to_context(event.element.cq->context), &cq->sh->due, event);
+	atomic_fetch_sub_explicit(&cq->holds, 1, memory_order_release);
+}
+
+void cq_look(uint32_t handle)
+{
+	void *cq = handle_hold(&cqs, handle, hold);
+
+	if (cq)
+		look(cq);
+}
+
+void cq_look_all(void)
+{
+	handle_each(&cqs, hold, look);
 }
 
 struct ibv_cq *cq_event_taken(uint32_t handle)
@@ -191,6 +220,16 @@ static inline void fill(struct completion *to, const struct completion *from)
 	to->vendor_err = from->vendor_err;
 }
 
+/* IBA C11-39: nothing is put into it any more, and its owner hears of it once. */
+static int overrun(const struct peer *owner, struct cq_shared *sh)
+{
+	if (sh->flags & CQ_IGNORE_OVERRUN)
+		return 0;
+	if (!atomic_exchange(&sh->overrun, 1))
+		async_tell(owner, ASYNC_CQ, sh->handle, &sh->due, IBV_EVENT_CQ_ERR);
+	return -EOVERFLOW;
+}
+
 int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry,
             const void *data)
 {
@@ -204,12 +243,9 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
 	if (unlikely(err))
 		cq_repair(sh, ring);
 	if (unlikely(!cq_has_room(sh) || atomic_load(&sh->overrun))) {
-		bool ignored = sh->flags & CQ_IGNORE_OVERRUN;
-
-		if (!ignored)
-			atomic_store(&sh->overrun, 1);
+		err = overrun(owner, sh);
 		owner_unlock(&sh->lock);
-		return ignored ? 0 : -EOVERFLOW;
+		return err;
 	}
 	to = &ring[sh->tail & (sh->size - 1)];
 	fill(&to->c, entry);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include "host/owner_lock.h"
 #include "host/peer.h"
+#include "object/async.h"
 #include "object/channel.h"
 #include "object/handle.h"
 
@@ -67,6 +68,7 @@ struct cq_shared {
 	uint32_t flags;       /* enum cq_flags; set before any QP uses it */
 	_Atomic seg_off ring; /* changed, as size is, under both locks */
 	seg_off channel;
+	async_due due;
 	seg_off next_pending; /* under the channel's lock, as events */
 	uint32_t events;
 	_Atomic uint32_t armed; /* enum cq_armed */
@@ -91,6 +93,7 @@ struct cq {
 	struct owner_lock lock;    /* of those who poll */
 	_Atomic uint32_t head;     /* changed under lock */
 	_Atomic uint32_t users;    /* QPs that complete to it */
+	_Atomic uint32_t holds;    /* of the engine, while it looks */
 	const struct cqe *current; /* from cq_poll_begin() on: under lock */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */
 	uint32_t async_delivered;  /* under the asynchronous queue's lock */
@@ -115,6 +118,9 @@ int cq_create(struct ibv_context *context, unsigned int entries, void *cq_contex
               struct channel *channel, struct cq **cq);
 /* -EBUSY while a QP uses it. Waits until its events are acknowledged. */
 int cq_destroy(struct cq *cq);
+/* Raises what is due of the one with that handle, if there is one, or of all. */
+void cq_look(uint32_t handle);
+void cq_look_all(void);
 /* The CQ of an event that was just taken: counted until it is acknowledged. */
 struct ibv_cq *cq_event_taken(uint32_t handle);
 

@@ -88,7 +88,8 @@ void device_query(struct ibv_device_attr *attr)
 		.max_qp = DEVICE_MAX_QP,
 		.max_qp_wr = DEVICE_MAX_QP_WR,
 		.device_cap_flags = IBV_DEVICE_CURR_QP_STATE_MOD |
-		                    IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN,
+		                    IBV_DEVICE_SYS_IMAGE_GUID |
+		                    IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE,
 		.max_sge = DEVICE_MAX_SGE,
 		.max_sge_rd = DEVICE_MAX_SGE,
 		.max_cq = DEVICE_MAX_CQ,

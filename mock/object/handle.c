@@ -2,6 +2,7 @@
 #include "object/handle.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 /* A free entry holds the next free handle, shifted left and tagged so that no pointer
@@ -78,4 +79,31 @@ void *handle_hold(struct handle_table *table, uint32_t handle, void (*hold)(void
 		hold(object);
 	pthread_mutex_unlock(&table->lock);
 	return object;
+}
+
+static uint32_t end_of(struct handle_table *table)
+{
+	uint32_t end;
+
+	pthread_mutex_lock(&table->lock);
+	end = table->next;
+	pthread_mutex_unlock(&table->lock);
+	return end;
+}
+
+void handle_each(struct handle_table *table, void (*hold)(void *object),
+                 void (*each)(void *object))
+{
+	for (uint32_t handle = 1; handle < end_of(table); handle++) {
+		void *object = handle_hold(table, handle, hold);
+
+		if (object)
+			each(object);
+	}
+}
+
+void handle_wait(const _Atomic uint32_t *holds)
+{
+	while (atomic_load_explicit(holds, memory_order_acquire))
+		sched_yield();
 }

@@ -38,6 +38,12 @@ void handle_free(struct handle_table *table, uint32_t handle);
 void *handle_hold(struct handle_table *table, uint32_t handle,
                   void (*hold)(void *object));
 
+/* The same for all that there are, one after the other. */
+void handle_each(struct handle_table *table, void (*hold)(void *object),
+                 void (*each)(void *object));
+/* Waits until nobody has it held; nobody can any more, since its handle is free. */
+void handle_wait(const _Atomic uint32_t *holds);
+
 static inline void *handle_get(struct handle_table *table, uint32_t handle)
 {
 	void **chunk = atomic_load_explicit(&table->chunk[handle >> HANDLE_CHUNK_BITS],

@@ -257,6 +257,7 @@ static void shared_init(struct qp *qp)
 	struct ibv_qp *base = qp_base(qp);
 
 	qp->sh->handle = base->handle;
+	atomic_store(&qp->sh->due, 0);
 	qp->sh->pd = base->pd->handle;
 	qp->sh->transport = find_type(base->qp_type)->transport;
 	qp->sh->rq_is_shared = base->srq != NULL;
@@ -348,6 +349,11 @@ struct qp *qp_hold(uint32_t handle, uint32_t qpn)
 void qp_release(struct qp *qp)
 {
 	atomic_fetch_sub_explicit(&qp->holds, 1, memory_order_release);
+}
+
+void qp_each(void (*each)(struct qp *qp))
+{
+	handle_each(&qps, hold, (void (*)(void *))each);
 }
 
 struct qp *qp_of_handle(uint32_t handle)

@@ -153,6 +153,8 @@ void qp_destroy(struct qp *qp);
  */
 struct qp *qp_hold(uint32_t handle, uint32_t qpn);
 void qp_release(struct qp *qp);
+/* All of this process; each() releases its. */
+void qp_each(void (*each)(struct qp *qp));
 /* For the completions that are polled: the handle is known to be live. */
 struct qp *qp_of_handle(uint32_t handle);
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include "host/owner_lock.h"
 #include "host/segment.h"
+#include "object/async.h"
 
 struct qp_shared {
 	/* All of the process's, from segment_head.qp_list: what is cleaned up after it
@@ -40,6 +41,8 @@ struct qp_shared {
 	struct owner_lock lock __attribute__((aligned(CACHE_LINE)));
 	_Atomic uint32_t epsn; /* the PSN expected next (IBA 9.7.1.2) */
 	uint32_t received;     /* requests since RTR, up to half the PSN space */
+	uint8_t established;   /* the first request came before the QP was in RTS */
+	async_due due;         /* tell by INBOX_QP */
 	uint8_t psn_nak_sent;  /* one NAK for each gap (IBA 9.7.5.1.3) */
 };
 

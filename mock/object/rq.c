@@ -2,6 +2,7 @@
 #include "object/rq.h"
 
 #include <errno.h>
+#include <string.h>
 #include "object/device.h"
 
 _Static_assert(sizeof(union rwqe_copy) >=
@@ -15,17 +16,23 @@ static size_t ring_bytes(const struct rq_shared *sh)
 	return (size_t)sh->size * sh->stride;
 }
 
-int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
+static uint32_t ring_size(uint32_t depth)
 {
 	uint32_t size = 1;
+
+	while (size < depth)
+		size <<= 1;
+	return size;
+}
+
+int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
+{
 	int err = segment_alloc(sizeof(*rq->sh), &rq->off);
 
 	if (err)
 		return err;
-	while (size < depth)
-		size <<= 1;
 	rq->sh = segment_ptr(rq->off);
-	rq->sh->size = size;
+	rq->sh->size = ring_size(depth);
 	rq->sh->stride = sizeof(struct rwqe) + max_sge * sizeof(struct ibv_sge);
 	rq->sh->max_sge = max_sge;
 	rq->sh->pd = pd;
@@ -82,6 +89,75 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
 		wqe->sge[i] = wr->sg_list[i];
 	atomic_store_explicit(&rq->sh->posted, ++rq->posted, memory_order_release);
 	return 0;
+}
+
+void rq_limit_check(const struct peer *owner, struct rq_shared *rq)
+{
+	uint32_t consumed = atomic_load_explicit(&rq->consumed, memory_order_relaxed);
+	uint32_t posted = atomic_load_explicit(&rq->posted, memory_order_acquire);
+	uint32_t limit = atomic_load_explicit(&rq->limit, memory_order_relaxed);
+
+	if (posted - consumed >= limit)
+		return;
+	atomic_store_explicit(&rq->limit, 0, memory_order_relaxed);
+	async_tell(owner, ASYNC_SRQ, rq->handle, &rq->due, IBV_EVENT_SRQ_LIMIT_REACHED);
+}
+
+/* Nobody posts nor consumes; what waits goes to its places in the other ring. */
+static void replace_ring(struct rq_shared *sh, seg_off ring, uint32_t size)
+{
+	struct rq_shared old = { .size = sh->size, .stride = sh->stride };
+	char *from = segment_ptr(sh->ring), *to = segment_ptr(ring);
+	seg_off gone = sh->ring;
+
+	/* local_credit() looks without the lock. */
+	__atomic_store_n(&sh->size, size, __ATOMIC_RELAXED);
+	for (uint32_t i = sh->consumed; i != sh->posted; i++)
+		memcpy(rwqe_at(sh, to, i), rwqe_at(&old, from, i), sh->stride);
+	sh->ring = ring;
+	segment_free(gone, ring_bytes(&old));
+}
+
+/* Both locks are held. A limit that is not reached any more when it is set is reached at
+ * once: nothing may be left to consume that would say so later. */
+static int modify(struct rq *rq, uint32_t depth, uint32_t limit, seg_off ring)
+{
+	if (rq->posted - atomic_load(&rq->sh->consumed) > depth || limit > depth)
+		return -EINVAL;
+	if (ring)
+		replace_ring(rq->sh, ring, ring_size(depth));
+	rq->depth = depth;
+	atomic_store_explicit(&rq->sh->limit, limit, memory_order_relaxed);
+	rq_limit_check(peer_self(), rq->sh);
+	return 0;
+}
+
+static int modify_locked(struct rq *rq, uint32_t depth, const uint32_t *limit)
+{
+	struct rq_shared wanted = { .size = ring_size(depth), .stride = rq->sh->stride };
+	seg_off ring = 0;
+	int err = 0;
+
+	if (wanted.size != rq->sh->size)
+		err = segment_alloc(ring_bytes(&wanted), &ring);
+	if (err)
+		return err;
+	owner_lock(&rq->sh->lock);
+	err = modify(rq, depth, limit ? *limit : atomic_load(&rq->sh->limit), ring);
+	owner_unlock(&rq->sh->lock);
+	if (err && ring)
+		segment_free(ring, ring_bytes(&wanted));
+	return err;
+}
+
+int rq_modify(struct rq *rq, uint32_t depth, const uint32_t *limit)
+{
+	int err;
+
+	owner_lock(&rq->lock);
+	err = modify_locked(rq, depth ? depth : rq->depth, limit);
+	owner_unlock(&rq->lock);
+	return err;
 }
 
 const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include "host/owner_lock.h"
 #include "host/peer.h"
+#include "object/async.h"
 
 struct rwqe {
 	uint64_t wr_id;
@@ -37,6 +38,10 @@ struct rq_shared {
 	uint32_t pd;     /* whose keys the work requests use */
 	uint32_t max_sge;
 	seg_off ring;
+	uint32_t handle; /* of the SRQ that it is of */
+	_Atomic uint32_t
+	        limit; /* its event comes below so many; 0: none. Set under lock */
+	async_due due;
 	struct owner_lock lock /* of those who consume, when QPs share the queue */
 	        __attribute__((aligned(CACHE_LINE)));
 	_Atomic uint32_t
@@ -57,11 +62,20 @@ struct rq {
 
 int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd);
 void rq_destroy(struct rq *rq);
+/*
+ * Of a queue that QPs share: room for that many, unless 0, and the limit below which it
+ * tells its owner once, unless NULL. Peers may be consuming meanwhile. -EINVAL for less
+ * room than what is posted takes or a limit beyond it, -ENOMEM; nothing has changed then.
+ */
+int rq_modify(struct rq *rq, uint32_t depth, const uint32_t *limit);
 /* Empties it: no responder can consume meanwhile. */
 void rq_reset(struct rq *rq);
 
 /* Posts one; the caller holds rq->lock. -ENOMEM when full, -EINVAL for too many SGEs. */
 int rq_post(struct rq *rq, const struct ibv_recv_wr *wr);
+
+/* Of a queue that has a limit, under its lock: whether it is reached now. */
+void rq_limit_check(const struct peer *owner, struct rq_shared *rq);
 
 /*
  * The next work request to consume, or NULL when none is posted. It stays in the ring

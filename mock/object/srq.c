@@ -34,6 +34,7 @@ int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq *
 	err = handle_alloc(&srqs, made, &made->ibv.handle);
 	if (err)
 		goto destroy_rq;
+	made->rq.sh->handle = made->ibv.handle;
 	made->ibv.context = pd->ibv.context;
 	made->ibv.srq_context = attr->srq_context;
 	made->ibv.pd = &pd->ibv;
@@ -59,12 +60,13 @@ int srq_destroy(struct srq *srq)
 
 	if (atomic_load(&srq->users))
 		return -EBUSY;
+	handle_free(&srqs, srq->ibv.handle);
+	handle_wait(&srq->holds);
 	async_forget_srq(to_context(srq->ibv.context), &srq->ibv);
 	pthread_mutex_lock(&pd->lock);
 	list_del(&srq->pd_node);
 	pthread_mutex_unlock(&pd->lock);
 	atomic_fetch_sub(&pd->users, 1);
-	handle_free(&srqs, srq->ibv.handle);
 	rq_destroy(&srq->rq);
 	pthread_mutex_destroy(&srq->ibv.mutex);
 	pthread_cond_destroy(&srq->ibv.cond);
@@ -72,9 +74,49 @@ int srq_destroy(struct srq *srq)
 	return 0;
 }
 
+static void hold(void *object)
+{
+	atomic_fetch_add(&((struct srq *)object)->holds, 1);
+}
+
+static void look(void *object)
+{
+	struct srq *srq = object;
+	struct ibv_async_event event = { .element.srq = &srq->ibv };
+
+	async_raise_due(to_context(srq->ibv.context), &srq->rq.sh->due, event);
+	atomic_fetch_sub_explicit(&srq->holds, 1, memory_order_release);
+}
+
+void srq_look(uint32_t handle)
+{
+	void *srq = handle_hold(&srqs, handle, hold);
+
+	if (srq)
+		look(srq);
+}
+
+void srq_look_all(void)
+{
+	handle_each(&srqs, hold, look);
+}
+
+int srq_modify(struct srq *srq, const struct ibv_srq_attr *attr, int mask)
+{
+	bool resize = mask & IBV_SRQ_MAX_WR;
+
+	if ((mask & ~(IBV_SRQ_MAX_WR | IBV_SRQ_LIMIT)) ||
+	    (resize && (!attr->max_wr || attr->max_wr > DEVICE_MAX_SRQ_WR)))
+		return -EINVAL;
+	return rq_modify(&srq->rq, resize ? attr->max_wr : 0,
+	                 mask & IBV_SRQ_LIMIT ? &attr->srq_limit : NULL);
+}
+
 void srq_query(struct srq *srq, struct ibv_srq_attr *attr)
 {
+	owner_lock(&srq->rq.lock);
 	attr->max_wr = srq->rq.depth;
+	owner_unlock(&srq->rq.lock);
 	attr->max_sge = srq->rq.sh->max_sge;
-	attr->srq_limit = srq->limit;
+	attr->srq_limit = atomic_load_explicit(&srq->rq.sh->limit, memory_order_relaxed);
 }

@@ -16,7 +16,7 @@ struct srq {
 	struct list qps; /* struct qp.srq_node; under the PD's lock */
 	_Atomic uint32_t users;
 	uint32_t async_delivered; /* under the asynchronous queue's lock */
-	uint32_t limit;
+	_Atomic uint32_t holds;   /* of the engine, while it looks */
 };
 
 static inline struct srq *to_srq(struct ibv_srq *srq)
@@ -28,6 +28,11 @@ static inline struct srq *to_srq(struct ibv_srq *srq)
 int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq **srq);
 /* -EBUSY while a QP uses it. */
 int srq_destroy(struct srq *srq);
+/* As ibv_modify_srq(3): -EINVAL and -ENOMEM change nothing. */
+int srq_modify(struct srq *srq, const struct ibv_srq_attr *attr, int mask);
+/* Raises what is due of the one with that handle, if there is one, or of all. */
+void srq_look(uint32_t handle);
+void srq_look_all(void);
 void srq_query(struct srq *srq, struct ibv_srq_attr *attr);
 
 #endif

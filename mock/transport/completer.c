@@ -3,7 +3,6 @@
 #include "transport/transport.h"
 
 #include <string.h>
-#include "object/async.h"
 #include "object/device.h"
 
 static const enum ibv_wc_opcode wc_opcode_of[] = {
@@ -16,14 +15,11 @@ static const enum ibv_wc_opcode wc_opcode_of[] = {
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = IBV_WC_FETCH_ADD,
 };
 
-/* The CQ lost an entry: no work on the QP can be accounted for any more. */
+/* The CQ lost an entry: no work on the QP can be accounted for any more
+ * (IBA 11.6.3.1). */
 static void overrun(struct qp *qp)
 {
-	struct ibv_async_event event = { 0 };
-
-	event.element.cq = qp_base(qp)->send_cq;
-	event.event_type = IBV_EVENT_CQ_ERR;
-	async_raise(to_context(qp_base(qp)->context), &event);
+	responder_tell(peer_self(), qp->sh, IBV_EVENT_QP_FATAL);
 	flush_to_error(qp);
 }
 

@@ -31,6 +31,8 @@ enum outcome take_receive(struct request *req)
 		       sizeof(struct rwqe) + req->wqe->num_sge * sizeof(struct ibv_sge));
 		req->wqe = &req->copy->wqe;
 		rq_consume(rq);
+		if (unlikely(atomic_load_explicit(&rq->limit, memory_order_relaxed)))
+			rq_limit_check(req->owner, rq);
 	}
 	owner_unlock(&rq->lock);
 	return req->wqe ? RESP_DONE : RESP_RNR;

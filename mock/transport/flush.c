@@ -35,8 +35,7 @@ void flush_to_sqe(struct qp *qp)
 void flush_to_error(struct qp *qp)
 {
 	responder_lock(peer_self(), qp->sh);
-	atomic_store(&qp->sh->state, IBV_QPS_ERR);
-	responder_flush(peer_self(), qp->sh);
+	responder_to_error(peer_self(), qp->sh);
 	owner_unlock(&qp->sh->lock);
 	flush_sq(qp);
 }

@@ -89,6 +89,7 @@ static void set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
 		atomic_store_explicit(&sh->epsn, qp->attr.rq_psn, memory_order_relaxed);
 		sh->received = 0;
 		sh->psn_nak_sent = 0;
+		sh->established = 0;
 	}
 	atomic_store(&sh->state, next);
 }

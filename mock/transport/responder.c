@@ -14,12 +14,25 @@
 #include "object/async.h"
 #include "object/device.h"
 
-/* To the owner's engine: the state of its QP became ERR. */
-struct qp_error {
+/* To the owner's engine: something happened to its QP. */
+struct qp_told {
 	uint32_t handle;
 	uint32_t qpn;
-	uint32_t event; /* enum ibv_event_type */
 };
+
+static void tell(const struct peer *owner, struct qp_shared *qp, uint32_t due)
+{
+	struct qp_told told = { qp->handle, qp->qpn };
+
+	atomic_fetch_or(&qp->due, due);
+	inbox_tell(owner, INBOX_QP, &told, sizeof(told));
+}
+
+void responder_tell(const struct peer *owner, struct qp_shared *qp,
+                    enum ibv_event_type type)
+{
+	tell(owner, qp, 1u << type);
+}
 
 static int32_t psn_diff(uint32_t a, uint32_t b)
 {
@@ -36,6 +49,16 @@ static void psn_advance(struct qp_shared *qp)
 {
 	atomic_store_explicit(&qp->epsn, (psn_expected(qp) + 1) & PSN_MASK,
 	                      memory_order_relaxed);
+}
+
+/* In RTR the owner may be waiting for the first request before it goes on
+ * (IBA 11.6.3.2). */
+static void establish(const struct request *req)
+{
+	if (req->qp->established || req->packet->psn != psn_expected(req->qp))
+		return;
+	req->qp->established = 1;
+	responder_tell(req->owner, req->qp, IBV_EVENT_COMM_EST);
 }
 
 /* Whether the QP is there, and is one for this packet. */
@@ -64,6 +87,9 @@ static inline enum outcome check_state(const struct request *req)
 	if (memcmp(&req->qp->sgid, req->packet->dgid, sizeof(req->qp->sgid)) ||
 	    memcmp(&req->qp->dgid, req->packet->sgid, sizeof(req->qp->dgid)))
 		return RESP_DROP;
+	if (unlikely(atomic_load_explicit(&req->qp->state, memory_order_relaxed) ==
+	             IBV_QPS_RTR))
+		establish(req);
 	return RESP_DONE;
 }
 
@@ -191,17 +217,30 @@ void responder_flush(const struct peer *owner, struct qp_shared *qp)
 	}
 }
 
+/* What is due is told at once, so that one event leads to the other. */
+static void to_error(const struct peer *owner, struct qp_shared *qp, uint32_t due)
+{
+	bool already = atomic_exchange(&qp->state, IBV_QPS_ERR) == IBV_QPS_ERR;
+
+	responder_flush(owner, qp);
+	/* It takes no more out of its SRQ (IBA 11.6.3.2). */
+	if (qp->rq_is_shared && !already)
+		due |= 1u << IBV_EVENT_QP_LAST_WQE_REACHED;
+	if (due)
+		tell(owner, qp, due);
+}
+
+void responder_to_error(const struct peer *owner, struct qp_shared *qp)
+{
+	to_error(owner, qp, 0);
+}
+
 /* The receives are returned here; what waits in the send queue is the owner's to return.
  */
-static void fail(struct peer *owner, struct qp_shared *qp, enum ibv_event_type event)
+static void fail(const struct peer *owner, struct qp_shared *qp,
+                 enum ibv_event_type event)
 {
-	struct qp_error error = { qp->handle, qp->qpn, event };
-
-	atomic_store(&qp->state, IBV_QPS_ERR);
-	responder_flush(owner, qp);
-	if (inbox_post(owner, INBOX_QP_ERROR, &error, sizeof(error)))
-		mock_warn("qp#%06x: its owner's inbox is full, an error event is lost",
-		          qp->qpn);
+	to_error(owner, qp, 1u << event);
 }
 
 void responder_lock(struct peer *owner, struct qp_shared *qp)
@@ -248,31 +287,37 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	owner_unlock(&qp->lock);
 }
 
-/* In the owner's engine: a peer's request was the QP's end. */
-static void on_qp_error(struct peer *from, const void *body, uint32_t length)
+/* What happened to a QP of ours may have been its end. */
+static void look(struct qp *qp)
 {
-	const struct qp_error *error = body;
-	struct ibv_async_event event = { 0 };
-	struct qp *qp;
+	struct ibv_async_event event = { .element.qp = qp_base(qp) };
 
-	(void)from;
-	if (length != sizeof(*error))
-		return;
-	qp = qp_hold(error->handle, error->qpn);
-	if (!qp)
-		return;
 	owner_lock(&qp->sq.lock);
 	if (qp_state(qp) == IBV_QPS_ERR)
 		flush_sq(qp);
 	owner_unlock(&qp->sq.lock);
-	event.element.qp = qp_base(qp);
-	event.event_type = error->event;
-	async_raise(to_context(qp_base(qp)->context), &event);
+	async_raise_due(to_context(qp_base(qp)->context), &qp->sh->due, event);
 	qp_release(qp);
+}
+
+/* In the owner's engine. */
+static void on_told(struct peer *from, const void *body, uint32_t length)
+{
+	const struct qp_told *told = body;
+	struct qp *qp = NULL;
+
+	(void)from;
+	if (!told)
+		qp_each(look);
+	else if (length == sizeof(*told))
+		qp = qp_hold(told->handle, told->qpn);
+	if (qp)
+		look(qp);
 }
 
 void responder_init(void)
 {
 	link_to_responder = responder_receive;
-	inbox_handle(INBOX_QP_ERROR, on_qp_error);
+	inbox_handle(INBOX_QP, on_told);
+	async_init();
 }

@@ -101,6 +101,11 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 void responder_lock(struct peer *owner, struct qp_shared *qp);
 /* Returns all receives that are posted; the lock is held, the state ERR. */
 void responder_flush(const struct peer *owner, struct qp_shared *qp);
+/* Has the owner's engine raise an event of the QP, whoever runs its responder. */
+void responder_tell(const struct peer *owner, struct qp_shared *qp,
+                    enum ibv_event_type type);
+/* The QP moves to ERR, and returns its receives; the lock is held. */
+void responder_to_error(const struct peer *owner, struct qp_shared *qp);
 void responder_init(void);
 
 #endif

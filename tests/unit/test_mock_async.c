@@ -43,7 +43,6 @@ static void expect_qp_event(struct rc_end *end, enum ibv_event_type type)
 		             ibv_event_type_str(type));
 	CHECK(event.element.qp == end->qp);
 	ibv_ack_async_event(&event);
-	expect_no_event(end->context, 5);
 }
 
 static void write_with(struct rc_pair *pair, uint32_t rkey, enum ibv_wc_status status)
@@ -65,6 +64,7 @@ static void access_error_body(struct side *side)
 	write_with(&pair, pair.b.self.rkey ^ 0x10000, IBV_WC_REM_ACCESS_ERR);
 	expect_qp_event(&pair.b, IBV_EVENT_QP_ACCESS_ERR);
 	expect_no_event(pair.a.context, 20);
+	expect_no_event(pair.b.context, 0);
 	rc_pair_close(&pair);
 }
 ALONE(access_error)
@@ -80,6 +80,7 @@ static void invalid_request_body(struct side *side)
 	write_with(&pair, pair.b.self.rkey, IBV_WC_REM_INV_REQ_ERR);
 	expect_qp_event(&pair.b, IBV_EVENT_QP_REQ_ERR);
 	expect_no_event(pair.a.context, 20);
+	expect_no_event(pair.b.context, 0);
 	rc_pair_close(&pair);
 }
 ALONE(invalid_request)
@@ -105,6 +106,7 @@ static void refusing(struct side *side)
 
 	rc_side_open(side, &end, &rc_default);
 	expect_qp_event(&end, IBV_EVENT_QP_ACCESS_ERR);
+	expect_no_event(end.context, 5);
 	rc_expect_state(&end, IBV_QPS_ERR);
 	rc_side_close(side, &end);
 }
@@ -148,9 +150,205 @@ static void overflowing_queue_body(struct side *side)
 	CHECK_EQ(event.event_type, IBV_EVENT_CQ_ERR);
 	CHECK(event.element.cq == pair.a.send_cq);
 	ibv_ack_async_event(&event);
+	expect_qp_event(&pair.a, IBV_EVENT_QP_FATAL);
+	rc_expect_state(&pair.a, IBV_QPS_ERR);
 	rc_pair_close(&pair);
 }
 ALONE(overflowing_queue)
+
+/* --- caused by a peer, in its process
+ * --------------------------------------------------------------------------- */
+
+static void overflowing_peer(struct side *side)
+{
+	struct rc_end end;
+
+	rc_side_open(side, &end, &rc_default);
+	/* More than the other's queue for receives takes, and it polls none. */
+	for (uint64_t i = 0; i < end.config.recv_depth; i++)
+		rc_do(&end, &(struct rc_op){ .opcode = IBV_WR_SEND,
+		                             .id = i,
+		                             .length = 8,
+		                             .flags = IBV_SEND_SIGNALED });
+	for (uint64_t i = 0; i < 16; i++)
+		rc_sent(&end, i);
+	rc_expect(end.send_cq, 16, IBV_WC_REM_OP_ERR);
+	rc_side_close(side, &end);
+}
+
+/* IBA 11.6.3.1: the queue's event comes once, and each QP that lost an entry has its own.
+ */
+static void overflown(struct side *side)
+{
+	struct rc_config config = rc_default;
+	struct ibv_async_event event;
+	struct rc_end end;
+
+	config.cq_depth = 16;
+	rc_open(&end, &config);
+	CHECK_EQ(end.recv_cq->cqe, 16);
+	side_put(side, &end.self, sizeof(end.self));
+	side_get(side, &end.peer, sizeof(end.peer));
+	rc_to_init(&end);
+	for (uint64_t i = 0; i < config.recv_depth; i++)
+		rc_recv(&end, i, 0, 64);
+	rc_connect(&end, &end.peer);
+	side_meet(side);
+	event = next_event(end.context);
+	CHECK_EQ(event.event_type, IBV_EVENT_CQ_ERR);
+	CHECK(event.element.cq == end.recv_cq);
+	ibv_ack_async_event(&event);
+	expect_qp_event(&end, IBV_EVENT_QP_FATAL);
+	rc_expect_state(&end, IBV_QPS_ERR);
+	/* What was there before can still be had. */
+	for (uint64_t i = 0; i < 16; i++)
+		rc_received(&end, i);
+	rc_side_close(side, &end);
+}
+
+static void overflow_by_a_peer(void **state)
+{
+	(void)state;
+	sides_run(SIDES_PROCESSES, overflowing_peer, overflown, NULL);
+}
+
+static void in_rtr(struct rc_pair *pair)
+{
+	rc_open(&pair->a, &rc_default);
+	rc_open(&pair->b, &rc_default);
+	rc_connect(&pair->a, &pair->b.self);
+	rc_to_init(&pair->b);
+	rc_recv(&pair->b, 1, 0, 64);
+	rc_to_rtr(&pair->b, &pair->a.self);
+}
+
+/* The first request says that the peer is there, before this end is in RTS; once. */
+static void communication_established_body(struct side *side)
+{
+	struct rc_pair pair;
+
+	(void)side;
+	in_rtr(&pair);
+	expect_no_event(pair.b.context, 20);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
+	expect_qp_event(&pair.b, IBV_EVENT_COMM_EST);
+	rc_received(&pair.b, 1);
+	rc_recv(&pair.b, 2, 0, 64);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
+	rc_received(&pair.b, 2);
+	expect_no_event(pair.b.context, 20);
+	rc_to_rts(&pair.b);
+	rc_recv(&pair.b, 3, 0, 64);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
+	rc_received(&pair.b, 3);
+	expect_no_event(pair.b.context, 20);
+	rc_pair_close(&pair);
+}
+ALONE(communication_established)
+
+static void established_in_rts_body(struct side *side)
+{
+	struct rc_pair pair;
+
+	(void)side;
+	rc_pair_open(&pair, &rc_default);
+	rc_recv(&pair.b, 1, 0, 64);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
+	rc_received(&pair.b, 1);
+	expect_no_event(pair.b.context, 20);
+	rc_pair_close(&pair);
+}
+ALONE(established_in_rts)
+
+/* IBA 11.6.3.2: whoever drains an SRQ's QP waits for this one. */
+static void last_wqe_body(struct side *side)
+{
+	struct rc_config config = rc_default;
+	struct ibv_async_event event;
+	struct rc_pair pair;
+
+	(void)side;
+	config.shared_receive = true;
+	rc_pair_open(&pair, &config);
+	rc_to_error(&pair.a);
+	expect_qp_event(&pair.a, IBV_EVENT_QP_LAST_WQE_REACHED);
+	rc_to_error(&pair.a);
+	expect_no_event(pair.a.context, 20);
+	rc_pair_close(&pair);
+	/* By a peer's doing: the reason, and then that it was the last. */
+	rc_pair_open(&pair, &config);
+	write_with(&pair, pair.b.self.rkey ^ 0x10000, IBV_WC_REM_ACCESS_ERR);
+	event = next_event(pair.b.context);
+	CHECK_EQ(event.event_type, IBV_EVENT_QP_ACCESS_ERR);
+	ibv_ack_async_event(&event);
+	expect_qp_event(&pair.b, IBV_EVENT_QP_LAST_WQE_REACHED);
+	expect_qp_event(&pair.a, IBV_EVENT_QP_LAST_WQE_REACHED);
+	rc_pair_close(&pair);
+}
+ALONE(last_wqe)
+
+/* More at once than an inbox holds, while the process that they are for is stopped. */
+enum { MANY = 300 };
+
+static struct rc_config small_config(void)
+{
+	struct rc_config config = rc_default;
+
+	config.send_depth = config.recv_depth = 2;
+	config.cq_depth = 2;
+	config.buffer_size = 4096;
+	return config;
+}
+
+static void open_many(struct side *side, struct rc_end *ends)
+{
+	struct rc_config config = small_config();
+
+	for (int i = 0; i < MANY; i++)
+		rc_side_open(side, &ends[i], &config);
+}
+
+static void close_many(struct side *side, struct rc_end *ends)
+{
+	side_meet(side);
+	for (int i = 0; i < MANY; i++)
+		rc_close(&ends[i]);
+	free(ends);
+}
+
+static void failing_many(struct side *side)
+{
+	struct rc_end *ends = calloc(MANY, sizeof(*ends));
+
+	open_many(side, ends);
+	process_stop(side->other);
+	for (int i = 0; i < MANY; i++) {
+		rc_do(&ends[i], &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
+		                                 .id = 1,
+		                                 .length = 8,
+		                                 .rkey = ends[i].peer.rkey ^ 0x10000 });
+		rc_expect(ends[i].send_cq, 1, IBV_WC_REM_ACCESS_ERR);
+	}
+	process_continue(side->other);
+	close_many(side, ends);
+}
+
+/* What was posted for sending comes back too. */
+static void failed_many(struct side *side)
+{
+	struct rc_end *ends = calloc(MANY, sizeof(*ends));
+
+	open_many(side, ends);
+	for (int i = 0; i < MANY; i++)
+		expect_qp_event(&ends[i], IBV_EVENT_QP_ACCESS_ERR);
+	close_many(side, ends);
+}
+
+static void none_is_lost(void **state)
+{
+	(void)state;
+	sides_run(SIDES_PROCESSES, failing_many, failed_many, NULL);
+}
 
 /* --- acknowledgement
  * --------------------------------------------------------------------------- */
@@ -253,6 +451,11 @@ int main(void)
 		cmocka_unit_test(access_error_between_processes),
 		cmocka_unit_test(own_doing),
 		cmocka_unit_test(overflowing_queue),
+		cmocka_unit_test(overflow_by_a_peer),
+		cmocka_unit_test(communication_established),
+		cmocka_unit_test(established_in_rts),
+		cmocka_unit_test(last_wqe),
+		cmocka_unit_test(none_is_lost),
 		cmocka_unit_test(destroying_waits),
 		cmocka_unit_test(untaken_events_vanish),
 		cmocka_unit_test(blocking_wait),
