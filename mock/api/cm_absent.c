@@ -28,5 +28,3 @@ ABSENT(int, EOPNOTSUPP, rdma_join_multicast_ex, struct rdma_cm_id *id,
 ABSENT(int, EOPNOTSUPP, rdma_leave_multicast, struct rdma_cm_id *id,
        struct sockaddr *addr)
 
-ABSENT(int, EOPNOTSUPP, rdma_set_local_ece, struct rdma_cm_id *id, struct ibv_ece *ece)
-ABSENT(int, EOPNOTSUPP, rdma_get_remote_ece, struct rdma_cm_id *id, struct ibv_ece *ece)

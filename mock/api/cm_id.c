@@ -52,8 +52,10 @@ MOCK_API int rdma_ack_cm_event(struct rdma_cm_event *event)
 MOCK_API int rdma_create_id(struct rdma_event_channel *channel, struct rdma_cm_id **id,
                             void *context, enum rdma_port_space ps)
 {
+	bool datagram = ps == RDMA_PS_UDP || ps == RDMA_PS_IPOIB;
 	struct cm_id *made;
-	int err = id_create(channel, context, ps, &made);
+	int err = id_create(channel, context, ps, datagram ? IBV_QPT_UD : IBV_QPT_RC,
+	                    &made);
 
 	if (!err)
 		*id = &made->rdma;
@@ -75,6 +77,16 @@ MOCK_API int rdma_set_option(struct rdma_cm_id *id, int level, int optname, void
                              size_t optlen)
 {
 	return errno_result(id_set_option(to_cm_id(id), level, optname, optval, optlen));
+}
+
+MOCK_API int rdma_set_local_ece(struct rdma_cm_id *id, struct ibv_ece *ece)
+{
+	return errno_result(id && ece ? id_set_local_ece(to_cm_id(id), ece) : -EINVAL);
+}
+
+MOCK_API int rdma_get_remote_ece(struct rdma_cm_id *id, struct ibv_ece *ece)
+{
+	return errno_result(id && ece ? id_get_remote_ece(to_cm_id(id), ece) : -EINVAL);
 }
 
 MOCK_API __be16 rdma_get_src_port(struct rdma_cm_id *id)

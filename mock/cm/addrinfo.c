@@ -15,16 +15,46 @@ static int to_flags(int rai)
 	       (rai & RAI_NUMERICHOST ? AI_NUMERICHOST : 0);
 }
 
-/* One address; the port as for TCP, which has the names of services. */
+static bool is_datagram(int port_space)
+{
+	return port_space == RDMA_PS_UDP || port_space == RDMA_PS_IPOIB;
+}
+
+static int socktype_of(int qp_type)
+{
+	switch (qp_type) {
+	case IBV_QPT_RC:
+	case IBV_QPT_UC:
+	case IBV_QPT_XRC_SEND:
+	case IBV_QPT_XRC_RECV: return SOCK_STREAM;
+	case IBV_QPT_UD: return SOCK_DGRAM;
+	default: return 0;
+	}
+}
+
+static int protocol_of(int port_space, int socktype)
+{
+	switch (port_space) {
+	case RDMA_PS_TCP: return IPPROTO_TCP;
+	case RDMA_PS_UDP:
+	case RDMA_PS_IPOIB: return IPPROTO_UDP;
+	case RDMA_PS_IB: return socktype == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
+	default: return 0;
+	}
+}
+
+/* One address. What the hints want of queue pairs decides what kind of service it is. */
 static int look_up(const char *node, const char *service,
                    const struct rdma_addrinfo *hints, struct addrinfo **found)
 {
-	struct addrinfo want = {
-		.ai_flags = hints ? to_flags(hints->ai_flags) : 0,
-		.ai_family = hints ? hints->ai_family : AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-	};
+	struct addrinfo want = { 0 };
 
+	if (hints) {
+		want.ai_flags = to_flags(hints->ai_flags);
+		want.ai_family = hints->ai_family;
+		want.ai_socktype = socktype_of(hints->ai_qp_type);
+		want.ai_protocol = protocol_of(hints->ai_port_space, want.ai_socktype);
+	}
 	return getaddrinfo(node, service, &want, found);
 }
 
@@ -48,7 +78,7 @@ static void set_kind(struct rdma_addrinfo *info, const struct rdma_addrinfo *hin
 		info->ai_port_space = hints->ai_port_space;
 	if (hints->ai_qp_type)
 		info->ai_qp_type = hints->ai_qp_type;
-	else if (info->ai_port_space == RDMA_PS_UDP)
+	else if (is_datagram(info->ai_port_space))
 		info->ai_qp_type = IBV_QPT_UD;
 	if (!hints->ai_port_space && info->ai_qp_type == IBV_QPT_UD)
 		info->ai_port_space = RDMA_PS_UDP;
@@ -82,11 +112,25 @@ static int set_addresses(struct rdma_addrinfo *info, const struct rdma_addrinfo 
 	return 0;
 }
 
-static bool hints_are_sane(const struct rdma_addrinfo *hints)
+static bool kind_is_sane(const struct rdma_addrinfo *hints)
 {
-	return !hints || (!(hints->ai_flags & ~flags_known) &&
-	                  hints->ai_src_len <= sizeof(struct sockaddr_storage) &&
-	                  hints->ai_dst_len <= sizeof(struct sockaddr_storage));
+	if (!hints->ai_qp_type || !hints->ai_port_space ||
+	    hints->ai_port_space == RDMA_PS_IB)
+		return true;
+	return is_datagram(hints->ai_port_space) == (hints->ai_qp_type == IBV_QPT_UD);
+}
+
+/* What getaddrinfo(3) would say of them. */
+static int check_hints(const struct rdma_addrinfo *hints)
+{
+	if (hints->ai_flags & ~flags_known)
+		return EAI_BADFLAGS;
+	if (!kind_is_sane(hints))
+		return EAI_SOCKTYPE;
+	if (hints->ai_src_len > sizeof(struct sockaddr_storage) ||
+	    hints->ai_dst_len > sizeof(struct sockaddr_storage))
+		return EAI_FAMILY;
+	return 0;
 }
 
 static int make(const struct rdma_addrinfo *hints, const struct addrinfo *found,
@@ -100,12 +144,12 @@ static int make(const struct rdma_addrinfo *hints, const struct addrinfo *found,
 		return -ENOMEM;
 	set_kind(made, hints);
 	err = set_addresses(made, hints, found);
-	addr = made->ai_dst_addr ? made->ai_dst_addr : made->ai_src_addr;
-	if (err || !addr) {
+	if (err) {
 		addrinfo_free(made);
-		return err ? err : -EINVAL;
+		return err;
 	}
-	made->ai_family = addr->sa_family;
+	addr = made->ai_dst_addr ? made->ai_dst_addr : made->ai_src_addr;
+	made->ai_family = addr ? addr->sa_family : hints->ai_family;
 	*info = made;
 	return 0;
 }
@@ -119,6 +163,7 @@ static int error_of(int code)
 	case EAI_AGAIN: return -EAGAIN;
 	case EAI_FAMILY:
 	case EAI_ADDRFAMILY: return -EAFNOSUPPORT;
+	case EAI_SOCKTYPE:
 	case EAI_BADFLAGS: return -EINVAL;
 	default: return -ENOENT;
 	}
@@ -131,10 +176,11 @@ int addrinfo_get(const char *node, const char *service, const struct rdma_addrin
 	int err;
 
 	*code = 0;
-
-	if ((!node && !service && !hints) || !hints_are_sane(hints))
+	if (!node && !service && !hints)
 		return -EINVAL;
-	if (node || service)
+	if (hints)
+		*code = check_hints(hints);
+	if (!*code && (node || service))
 		*code = look_up(node, service, hints, &found);
 	err = error_of(*code);
 	if (!err)

@@ -358,6 +358,11 @@ static void fill_addresses(const struct cm_id *id, struct message_req *req)
 	req->destination_gid = addr->addr.ibaddr.dgid;
 }
 
+static struct message_ece ece_to_wire(const struct ibv_ece *ece)
+{
+	return (struct message_ece){ ece->vendor_id, ece->options };
+}
+
 static uint8_t at_most(uint8_t value, uint8_t most)
 {
 	return value < most ? value : most;
@@ -381,6 +386,7 @@ static void fill_request(struct cm_id *id, const struct conn_param *param)
 	req->ack_timeout = conn->ack_timeout;
 	req->path_mtu = conn->path_mtu;
 	req->traffic_class = id->options.tos;
+	req->ece = ece_to_wire(&id->local_ece);
 	memcpy(req->private_data, param->private_data, PRIVATE_REQ);
 }
 
@@ -445,6 +451,7 @@ int conn_accept(struct cm_id *id, const struct conn_param *param)
 	rep->rnr_retry_count = at_most(param->rdma.rnr_retry_count, COUNT_MAX_3BIT);
 	rep->flow_control = param->rdma.flow_control != 0;
 	rep->srq = param->rdma.srq != 0;
+	rep->ece = ece_to_wire(&id->local_ece);
 	memcpy(rep->private_data, param->private_data, PRIVATE_REP);
 	conn_send_until_answer(conn, CONN_REP_SENT);
 	return 0;

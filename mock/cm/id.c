@@ -32,13 +32,8 @@ struct cm_id *id_find(uint32_t handle)
 	return handle_hold(&ids, handle, no_hold);
 }
 
-static bool is_datagram(enum rdma_port_space ps)
-{
-	return ps == RDMA_PS_UDP || ps == RDMA_PS_IPOIB;
-}
-
 static struct cm_id *make(struct rdma_event_channel *channel, void *context,
-                          enum rdma_port_space ps)
+                          enum rdma_port_space ps, enum ibv_qp_type qp_type)
 {
 	struct cm_id *made = calloc(1, sizeof(*made));
 
@@ -52,7 +47,7 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 	made->rdma.channel = channel;
 	made->rdma.context = context;
 	made->rdma.ps = ps;
-	made->rdma.qp_type = is_datagram(ps) ? IBV_QPT_UD : IBV_QPT_RC;
+	made->rdma.qp_type = qp_type;
 	made->forks = cm_forks();
 	made->options.ack_timeout = ACK_TIMEOUT;
 	conn_init(&made->conn);
@@ -65,31 +60,31 @@ static void destroy_memory(struct cm_id *id)
 	free(id);
 }
 
-static bool is_port_space(enum rdma_port_space ps)
+static bool fits(enum rdma_port_space ps, enum ibv_qp_type qp_type)
 {
 	switch (ps) {
-	case RDMA_PS_TCP:
+	case RDMA_PS_TCP: return qp_type != IBV_QPT_UD;
 	case RDMA_PS_UDP:
-	case RDMA_PS_IPOIB:
+	case RDMA_PS_IPOIB: return qp_type == IBV_QPT_UD;
 	case RDMA_PS_IB: return true;
 	}
 	return false;
 }
 
 int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_space ps,
-              struct cm_id **id)
+              enum ibv_qp_type qp_type, struct cm_id **id)
 {
 	struct cm_channel *own = NULL;
 	int err;
 
-	if (!is_port_space(ps))
+	if (!fits(ps, qp_type))
 		return -EINVAL;
 	err = cm_device_open();
 	if (!err && !channel)
 		err = channel_open(&own);
 	if (err)
 		return err;
-	*id = make(own ? &own->rdma : channel, context, ps);
+	*id = make(own ? &own->rdma : channel, context, ps, qp_type);
 	if (!*id) {
 		if (own)
 			channel_close(own);
@@ -101,7 +96,8 @@ int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_
 
 struct cm_id *id_create_child(struct cm_id *listener)
 {
-	struct cm_id *child = make(listener->rdma.channel, NULL, listener->rdma.ps);
+	struct cm_id *child = make(listener->rdma.channel, NULL, listener->rdma.ps,
+	                           listener->rdma.qp_type);
 
 	if (!child)
 		return NULL;

@@ -51,6 +51,7 @@ struct cm_id {
 	bool sync; /* has a channel of its own, and calls wait for their event */
 	struct id_options options;
 	struct ibv_sa_path_rec path;
+	struct ibv_ece local_ece, remote_ece;
 	uint32_t binding; /* host/registry.h */
 	bool bound;
 	unsigned int backlog; /* requests that may wait to be seen … */
@@ -68,16 +69,23 @@ static inline struct cm_id *to_cm_id(struct rdma_cm_id *id)
 }
 
 /*
- * channel NULL makes a synchronous id. -errno when the device cannot be opened.
+ * channel NULL makes a synchronous id. -EINVAL for what is no port space, or has no such
+ * queue pairs; -errno when the device cannot be opened.
  */
 int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_space ps,
-              struct cm_id **id);
+              enum ibv_qp_type qp_type, struct cm_id **id);
 /* Waits until the events that were handed out are acknowledged. Ends a connection. */
 void id_destroy(struct cm_id *id);
 /* As rdma_migrate_id(3); channel NULL makes the id synchronous. */
 int id_migrate(struct cm_id *id, struct rdma_event_channel *channel);
 int id_set_option(struct cm_id *id, int level, int option, const void *value,
                   size_t length);
+/* rdma_set_local_ece(3), rdma_get_remote_ece(3): carried along, for programs that have
+ * their own queue pairs. */
+int id_set_local_ece(struct cm_id *id, const struct ibv_ece *ece);
+int id_get_remote_ece(const struct cm_id *id, struct ibv_ece *ece);
+/* Under the lock: the peer's. */
+void id_take_ece(struct cm_id *id, const struct message_ece *ece);
 
 /* As cm_enter(), unless the id is of the process that forked this one: -EINVAL. */
 int id_lock(const struct cm_id *id);

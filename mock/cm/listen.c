@@ -139,6 +139,7 @@ static int add_child(struct cm_id *listener, struct peer *from,
 	addr_set_device(child);
 	addr_set_route(child);
 	take_req(&child->conn, &message->req);
+	id_take_ece(child, &message->req.ece);
 	err = peer_get(from->slot, from->generation, &peer);
 	if (err)
 		goto discard;

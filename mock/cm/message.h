@@ -43,6 +43,12 @@ enum {
 
 enum { COUNT_MAX_3BIT = 7 };
 
+/* Enhanced connection establishment (IBA annex A20): what the consumers say of it. */
+struct message_ece {
+	uint32_t vendor_id;
+	uint32_t options;
+};
+
 struct message_req {
 	uint64_t service_id;   /* RDMA IP CM: port space << 16 | port */
 	uint8_t ip_version;    /* 4 or 6 */
@@ -62,6 +68,7 @@ struct message_req {
 	uint8_t ack_timeout;
 	uint8_t path_mtu; /* enum ibv_mtu */
 	uint8_t traffic_class;
+	struct message_ece ece;
 	uint8_t private_data[PRIVATE_REQ];
 };
 
@@ -73,6 +80,7 @@ struct message_rep {
 	uint8_t rnr_retry_count;
 	uint8_t flow_control;
 	uint8_t srq;
+	struct message_ece ece;
 	uint8_t private_data[PRIVATE_REP];
 };
 

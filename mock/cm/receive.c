@@ -39,6 +39,7 @@ static void take_rep(struct conn *conn, const struct message *message)
 	conn->responder_resources = rep->initiator_depth;
 	conn->initiator_depth = rep->responder_resources;
 	conn->rnr_retry_count = rep->rnr_retry_count & COUNT_MAX_3BIT;
+	id_take_ece(conn_id(conn), &rep->ece);
 }
 
 static void raise_response(struct conn *conn, const struct message_rep *rep)

@@ -40,7 +40,10 @@ static int prepare_active(struct cm_id *id, const struct rdma_addrinfo *info,
 	if (!err)
 		err = call_complete(id);
 	if (!err)
-		err = addr_resolve_route(id);
+		err = info->ai_route_len
+		              ? id_set_option(id, RDMA_OPTION_IB, RDMA_OPTION_IB_PATH,
+		                              info->ai_route, info->ai_route_len)
+		              : addr_resolve_route(id);
 	if (!err)
 		err = call_complete(id);
 	if (err || !attr)
@@ -53,7 +56,8 @@ int ep_create(const struct rdma_addrinfo *info, struct ibv_pd *pd,
               struct ibv_qp_init_attr *attr, struct cm_id **id)
 {
 	struct cm_id *made;
-	int err = id_create(NULL, NULL, info->ai_port_space, &made);
+	int err = id_create(NULL, NULL, (enum rdma_port_space)info->ai_port_space,
+	                    (enum ibv_qp_type)info->ai_qp_type, &made);
 
 	if (err)
 		return err;

@@ -3,7 +3,6 @@
 # librdmacm's sockets over RDMA: Debian's rstream, riostream and rcopy, and plain TCP
 # programs over the preload library.
 # timeout: 120
-# variants: plain asan tsan
 . "$(dirname "$0")/../lib.sh"
 need rstream riostream rcopy
 

@@ -321,7 +321,7 @@ static void address_info_body(struct side *side)
 	CHECK_EQ(rdma_getaddrinfo("not an address", "1", &hints, &info), EAI_NONAME);
 	CHECK_FAILS(rdma_getaddrinfo(NULL, NULL, NULL, &info), EINVAL);
 	hints.ai_flags = 1 << 20;
-	CHECK_FAILS(rdma_getaddrinfo("::1", "1", &hints, &info), EINVAL);
+	CHECK_EQ(rdma_getaddrinfo("::1", "1", &hints, &info), EAI_BADFLAGS);
 }
 
 ALONE(address_info)
@@ -339,7 +339,6 @@ static void absent_body(struct side *side)
 	CHECK_FAILS(rdma_join_multicast(id, cn_address("239.1.1.1", 0), NULL),
 	            EOPNOTSUPP);
 	CHECK_FAILS(rdma_leave_multicast(id, cn_address("239.1.1.1", 0)), EOPNOTSUPP);
-	CHECK_FAILS(rdma_set_local_ece(id, &(struct ibv_ece){ 0 }), EOPNOTSUPP);
 	devices = CHECK_OBJECT(rdma_get_devices(&count));
 	CHECK_EQ(count, 1);
 	CHECK(!devices[1]);
