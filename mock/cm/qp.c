@@ -11,6 +11,11 @@
 #include "object/srq.h"
 #include "transport/transport.h"
 
+static bool is_datagram(const struct cm_id *id)
+{
+	return id->rdma.qp_type == IBV_QPT_UD;
+}
+
 /*
  * Attributes
  */
@@ -245,7 +250,8 @@ int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *a
 	struct ibv_qp_init_attr full = *attr;
 	int err;
 
-	if (id->rdma.qp || !id->rdma.verbs || id->forks != cm_forks())
+	if (id->rdma.qp || !id->rdma.verbs || id->forks != cm_forks() ||
+	    is_datagram(id) != (attr->qp_type == IBV_QPT_UD))
 		return -EINVAL;
 	if (!pd)
 		pd = id->rdma.pd;
