@@ -27,8 +27,6 @@
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-ABSENT_INT(ibv_rereg_mr, struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
-           size_t length, int access)
 ABSENT_POINTER(struct ibv_mr, ibv_reg_dmabuf_mr, struct ibv_pd *pd, uint64_t offset,
                size_t length, uint64_t iova, int fd, int access)
 

@@ -10,6 +10,17 @@ void tables_fill(struct context *context)
 	vctx->query_rt_values = table_query_rt_values;
 	vctx->create_cq_ex = table_create_cq_ex;
 	vctx->create_qp_ex = table_create_qp_ex;
+	vctx->alloc_td = table_alloc_td;
+	vctx->dealloc_td = table_dealloc_td;
+	vctx->alloc_parent_domain = table_alloc_parent_domain;
+	vctx->advise_mr = table_advise_mr;
+	vctx->alloc_null_mr = table_alloc_null_mr;
+	vctx->alloc_dm = table_alloc_dm;
+	vctx->free_dm = table_free_dm;
+	vctx->reg_dm_mr = table_reg_dm_mr;
+	vctx->context.ops.alloc_mw = table_alloc_mw;
+	vctx->context.ops.bind_mw = table_bind_mw;
+	vctx->context.ops.dealloc_mw = table_dealloc_mw;
 	vctx->context.ops.poll_cq = table_poll_cq;
 	vctx->context.ops.req_notify_cq = table_req_notify_cq;
 	vctx->context.ops.post_send = table_post_send;

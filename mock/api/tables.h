@@ -27,6 +27,21 @@ struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
 struct ibv_cq_ex *table_create_cq_ex(struct ibv_context *context,
                                      struct ibv_cq_init_attr_ex *attr);
 int table_query_rt_values(struct ibv_context *context, struct ibv_values_ex *values);
+struct ibv_td *table_alloc_td(struct ibv_context *context, struct ibv_td_init_attr *attr);
+int table_dealloc_td(struct ibv_td *td);
+struct ibv_pd *table_alloc_parent_domain(struct ibv_context *context,
+                                         struct ibv_parent_domain_init_attr *attr);
+int table_advise_mr(struct ibv_pd *pd, enum ibv_advise_mr_advice advice, uint32_t flags,
+                    struct ibv_sge *list, uint32_t count);
+struct ibv_mr *table_alloc_null_mr(struct ibv_pd *pd);
+struct ibv_dm *table_alloc_dm(struct ibv_context *context,
+                              struct ibv_alloc_dm_attr *attr);
+int table_free_dm(struct ibv_dm *dm);
+struct ibv_mr *table_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *dm, uint64_t offset,
+                               size_t length, unsigned int access);
+struct ibv_mw *table_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type);
+int table_bind_mw(struct ibv_qp *qp, struct ibv_mw *mw, struct ibv_mw_bind *bind);
+int table_dealloc_mw(struct ibv_mw *mw);
 int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc);
 int table_req_notify_cq(struct ibv_cq *cq, int solicited_only);
 int table_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);

@@ -129,26 +129,26 @@ static void wr_set_ud_addr(struct ibv_qp_ex *ex, struct ibv_ah *ah, uint32_t qpn
 	builder_destination(of(ex), ah, qpn, qkey);
 }
 
-/* Not announced: ibv_create_qp_ex() refuses a QP that is to have them. */
 static void wr_bind_mw(struct ibv_qp_ex *ex, struct ibv_mw *mw, uint32_t rkey,
                        const struct ibv_mw_bind_info *info)
 {
-	(void)mw, (void)rkey, (void)info;
-	builder_refuse(of(ex));
+	builder_bind(of(ex), mw, rkey, info);
 }
 
 static void wr_local_inv(struct ibv_qp_ex *ex, uint32_t rkey)
 {
-	(void)rkey;
-	builder_refuse(of(ex));
+	add_remote(ex, IBV_WR_LOCAL_INV, rkey, 0);
 }
 
 static void wr_send_inv(struct ibv_qp_ex *ex, uint32_t rkey)
 {
-	(void)rkey;
-	builder_refuse(of(ex));
+	struct wqe *wqe = add(ex, IBV_WR_SEND_WITH_INV);
+
+	if (wqe)
+		wqe->imm = rkey;
 }
 
+/* Not announced: ibv_create_qp_ex() refuses a QP that is to have them. */
 static void wr_send_tso(struct ibv_qp_ex *ex, void *hdr, uint16_t size, uint16_t mss)
 {
 	(void)hdr, (void)size, (void)mss;

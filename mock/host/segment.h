@@ -47,7 +47,7 @@ struct segment_head {
 	_Atomic uint64_t backed;  /* bytes of it that exist: more as the owner allocates;
 	                           * no block lies across what it once was */
 	uint64_t bell;            /* of the owner's engine (host/bell.h) */
-	_Atomic seg_off mr_table; /* object/mr.h: root of the key table */
+	_Atomic seg_off mr_table; /* object/key.h: root of the key table */
 	_Atomic seg_off
 	        qp_list; /* object/qp.h: first of all struct qp_shared, for clean-up */
 	struct owner_lock

@@ -94,6 +94,15 @@ static const struct entry table[] = {
 	        .max = UINT64_C(1) << 42,
 	},
 	{
+	        .public = { "MOCKRDMA_DM", "bytes, 0 to 1T, suffix K, M, G or T", "256M",
+	                    "most device memory (ibv_alloc_dm) that one process may "
+	                    "have; "
+	                    "0: the device has none" },
+	        .read = read_number,
+	        .value = &current.device_memory,
+	        .max = UINT64_C(1) << 40,
+	},
+	{
 	        .public = { "MOCKRDMA_LOG", "none, error, warn, info or debug", "error",
 	                    "what is said on standard error" },
 	        .read = read_level,

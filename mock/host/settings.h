@@ -13,6 +13,8 @@ struct settings {
 	const char *dir;                 /* MOCKRDMA_DIR; NULL: below /dev/shm */
 	uint64_t segment_size;           /* MOCKRDMA_SEGMENT: most that one process may
 	                                  * share, bytes */
+	uint64_t device_memory;          /* MOCKRDMA_DM: most device memory of one
+	                                  * process, bytes */
 	uint64_t log_level;              /* MOCKRDMA_LOG: enum mock_log_level */
 	uint64_t cm_response_timeout_ms; /* MOCKRDMA_CM_TIMEOUT: wait for a CM answer,
 	                                  * per try */

@@ -28,7 +28,8 @@ struct packet {
 	const union ibv_gid *sgid, *dgid;
 	uint64_t va; /* RETH, AtomicETH */
 	uint32_t rkey;
-	uint32_t imm; /* big endian */
+	uint32_t imm; /* big endian; with OP_IETH the key to invalidate, in the host's
+	                 order */
 	uint64_t swap_add, compare;
 	uint64_t length; /* of payload or response, bytes */
 	const struct iovec

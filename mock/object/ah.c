@@ -43,14 +43,14 @@ int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
 		.hop_limit = attr->grh.hop_limit,
 		.multicast = gid_is_multicast(&attr->grh.dgid),
 	};
-	atomic_fetch_add(&to_pd(pd)->users, 1);
+	pd_use(pd);
 	*ah = made;
 	return 0;
 }
 
 void ah_destroy(struct ah *ah)
 {
-	atomic_fetch_sub(&to_pd(ah->ibv.pd)->users, 1);
+	pd_unuse(ah->ibv.pd);
 	free(ah);
 }
 

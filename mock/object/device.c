@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "host/registry.h"
 #include "object/async.h"
+#include "object/dm.h"
 #include "object/clock.h"
 #include "object/gid.h"
 
@@ -89,12 +90,14 @@ void device_query(struct ibv_device_attr *attr)
 		.max_qp_wr = DEVICE_MAX_QP_WR,
 		.device_cap_flags = IBV_DEVICE_CURR_QP_STATE_MOD |
 		                    IBV_DEVICE_SYS_IMAGE_GUID |
-		                    IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE,
+		                    IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE |
+		                    IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B,
 		.max_sge = DEVICE_MAX_SGE,
 		.max_sge_rd = DEVICE_MAX_SGE,
 		.max_cq = DEVICE_MAX_CQ,
 		.max_cqe = DEVICE_MAX_CQE,
 		.max_mr = DEVICE_MAX_MR,
+		.max_mw = DEVICE_MAX_MW,
 		.max_pd = DEVICE_MAX_PD,
 		.max_qp_rd_atom = DEVICE_MAX_RD_ATOMIC,
 		.max_res_rd_atom = DEVICE_MAX_RD_ATOMIC * 1024,
@@ -125,6 +128,7 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 	attr->hca_core_clock = CLOCK_KHZ;
 	attr->device_cap_flags_ex = attr->orig_attr.device_cap_flags;
 	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
+	attr->max_dm_size = dm_most();
 	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = on_demand;
 	attr->odp_caps.per_transport_caps.ud_odp_caps =

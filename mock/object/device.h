@@ -17,6 +17,7 @@ enum {
 	DEVICE_MAX_CQE = 1 << 22,
 	DEVICE_MAX_MR =
 	        (1 << 24) - (1 << 16), /* keys stay hard to guess when all are used */
+	DEVICE_MAX_MW = 1 << 20,       /* of the keys that DEVICE_MAX_MR allows */
 	DEVICE_MAX_PD = 1 << 20,
 	DEVICE_MAX_SRQ = 1 << 20,
 	DEVICE_MAX_SRQ_WR = 1 << 15,

@@ -8,6 +8,9 @@
 
 #include "base/util.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -60,5 +63,21 @@ int memory_check(const void *addr, size_t length, bool write)
 		err = is_writable(from, page);
 	if (!err && write)
 		err = is_writable(to - page, page);
+	return err;
+}
+
+/* For a kernel that does not know how, what is mapped is good enough. */
+int memory_fetch(const void *addr, size_t length, bool write)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = (uintptr_t)addr / page * page;
+	uintptr_t to = round_up((uintptr_t)addr + length, page);
+	int err = memory_check(addr, length, write);
+
+	if (!err && length &&
+	    madvise((void *)from, to - from,
+	            write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) &&
+	    errno == EFAULT)
+		err = -EFAULT;
 	return err;
 }

@@ -11,4 +11,7 @@
  */
 int memory_check(const void *addr, size_t length, bool write);
 
+/* Brings the range in, as far as there is memory: 0, or -EFAULT as above. */
+int memory_fetch(const void *addr, size_t length, bool write);
+
 #endif

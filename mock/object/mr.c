@@ -3,240 +3,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include "base/log.h"
-#include "host/random.h"
 #include "object/device.h"
+#include "object/dm.h"
 #include "object/memory.h"
+#include "object/mw.h"
+#include "object/null.h"
 
-enum { TABLE_BITS_MIN = 6, TABLE_BITS_MAX = 25, ENTRIES_PER_CHUNK = 64, INDEX_BITS = 24 };
-
-/*
- * Open addressing. Indexes are drawn at random, so they are their own hash. A slot is the
- * index above the entry's offset in units of 64 bytes; 0 was never used since the last
- * growth, 1 was given up.
- */
-#define SLOT_EMPTY   UINT64_C(0)
-#define SLOT_DELETED UINT64_C(1)
-#define SLOT_OFF     ((UINT64_C(1) << 40) - 1)
-
-struct mr_table {
-	uint32_t bits;
-	uint32_t reserved;
-	_Atomic uint64_t slot[];
+enum {
+	/* Of rdma-core 45 on, for persistent memory. */
+	ACCESS_FLUSH_GLOBAL = 1 << 8,
+	ACCESS_FLUSH_PERSISTENT = 1 << 9,
 };
-
-/* Private to the owner; the table that peers see hangs on the segment's head. */
-static struct {
-	pthread_mutex_t lock;
-	uint32_t live;
-	uint32_t used; /* slots not empty: live and deleted ones */
-	seg_off free_entries;
-	uint64_t generation; /* of the segment that all this is in */
-} mrs = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static const struct mr_table *table_of(const struct peer *owner)
-{
-	const struct segment_head *head = owner->base;
-	seg_off off = atomic_load_explicit(&head->mr_table, memory_order_acquire);
-
-	return off ? peer_ptr(owner, off) : NULL;
-}
-
-static size_t table_size(uint32_t bits)
-{
-	return sizeof(struct mr_table) + (sizeof(uint64_t) << bits);
-}
-
-static uint64_t slot_value(uint32_t index, seg_off entry)
-{
-	return (uint64_t)index << 40 | entry >> 6;
-}
-
-static struct mr_entry *entry_find(const struct peer *owner, uint32_t key)
-{
-	const struct mr_table *table = table_of(owner);
-	uint32_t index = key >> 8, mask;
-
-	if (!table)
-		return NULL;
-	mask = (1u << table->bits) - 1;
-	for (uint32_t i = 0; i <= mask; i++) {
-		uint64_t slot = atomic_load_explicit(&table->slot[(index + i) & mask],
-		                                     memory_order_acquire);
-
-		if (slot == SLOT_EMPTY)
-			return NULL;
-		if (slot != SLOT_DELETED && slot >> 40 == index)
-			return peer_ptr(owner, (slot & SLOT_OFF) << 6);
-	}
-	return NULL;
-}
-
-const struct mr_entry *mr_check(const struct peer *owner, uint32_t key, uint32_t pd,
-                                uint32_t access, uint64_t addr, uint64_t length,
-                                uint64_t *va)
-{
-	const struct mr_entry *entry = entry_find(owner, key);
-	uint64_t offset;
-
-	if (!entry || atomic_load_explicit(&entry->key, memory_order_acquire) != key)
-		return NULL;
-	offset = addr - entry->iova;
-	if (entry->pd != pd || (entry->access & access) != access ||
-	    offset > entry->length || length > entry->length - offset)
-		return NULL;
-	*va = entry->va + offset;
-	return entry;
-}
-
-static void table_put(struct mr_table *table, uint32_t index, seg_off entry)
-{
-	uint32_t mask = (1u << table->bits) - 1, at = index & mask;
-
-	while (atomic_load_explicit(&table->slot[at], memory_order_relaxed) >
-	       SLOT_DELETED)
-		at = (at + 1) & mask;
-	if (atomic_load_explicit(&table->slot[at], memory_order_relaxed) == SLOT_EMPTY)
-		mrs.used++;
-	atomic_store_explicit(&table->slot[at], slot_value(index, entry),
-	                      memory_order_release);
-}
-
-/*
- * A new table takes over; the old one stays where it is, since a peer may be reading it.
- * As each is twice the last, all old ones together are no larger than the one in use.
- */
-static int table_grow(uint32_t bits)
-{
-	struct segment_head *head = segment_head();
-	seg_off old = atomic_load(&head->mr_table), made;
-	struct mr_table *from = old ? segment_ptr(old) : NULL, *to;
-	int err =
-	        bits > TABLE_BITS_MAX ? -ENOMEM : segment_alloc(table_size(bits), &made);
-
-	if (err)
-		return err;
-	to = segment_ptr(made);
-	to->bits = bits;
-	mrs.used = 0;
-	for (uint32_t i = 0; from && i < 1u << from->bits; i++) {
-		uint64_t slot = atomic_load(&from->slot[i]);
-
-		if (slot > SLOT_DELETED)
-			table_put(to, slot >> 40, (slot & SLOT_OFF) << 6);
-	}
-	atomic_store_explicit(&head->mr_table, made, memory_order_release);
-	return 0;
-}
-
-/* At most half of the slots are ever used, so that look-ups stay short and always end. */
-static int table_reserve(void)
-{
-	seg_off off = atomic_load(&segment_head()->mr_table);
-	const struct mr_table *table = off ? segment_ptr(off) : NULL;
-
-	if (!table)
-		return table_grow(TABLE_BITS_MIN);
-	if (mrs.used + 1 <= 1u << (table->bits - 1))
-		return 0;
-	return table_grow(table->bits + 1);
-}
-
-/* Deleted slots that no look-up needs to step over become empty again. */
-static void table_drop(uint32_t index)
-{
-	struct mr_table *table = segment_ptr(atomic_load(&segment_head()->mr_table));
-	uint32_t mask = (1u << table->bits) - 1, at = index & mask;
-
-	while (atomic_load(&table->slot[at]) >> 40 != index)
-		at = (at + 1) & mask;
-	atomic_store(&table->slot[at], SLOT_DELETED);
-	if (atomic_load(&table->slot[(at + 1) & mask]) != SLOT_EMPTY)
-		return;
-	while (atomic_load(&table->slot[at]) == SLOT_DELETED) {
-		atomic_store(&table->slot[at], SLOT_EMPTY);
-		mrs.used--;
-		at = (at - 1) & mask;
-	}
-}
-
-static int entry_alloc(seg_off *off)
-{
-	if (!mrs.free_entries) {
-		seg_off chunk;
-		int err = segment_alloc(ENTRIES_PER_CHUNK * sizeof(struct mr_entry),
-		                        &chunk);
-
-		if (err)
-			return err;
-		for (unsigned int i = 0; i < ENTRIES_PER_CHUNK; i++) {
-			seg_off each = chunk + i * sizeof(struct mr_entry);
-
-			((struct mr_entry *)segment_ptr(each))->next_free =
-			        mrs.free_entries;
-			mrs.free_entries = each;
-		}
-	}
-	*off = mrs.free_entries;
-	mrs.free_entries = ((struct mr_entry *)segment_ptr(*off))->next_free;
-	return 0;
-}
-
-static void entry_free(seg_off off)
-{
-	((struct mr_entry *)segment_ptr(off))->next_free = mrs.free_entries;
-	mrs.free_entries = off;
-}
-
-static uint32_t key_draw(void)
-{
-	uint32_t key;
-
-	do
-		key = random_u32();
-	while (!(key >> 8) || entry_find(peer_self(), key));
-	return key;
-}
-
-/* After a fork, or when the last user left and another came, the segment is another one.
- */
-static void mrs_follow_segment(void)
-{
-	uint64_t generation = peer_self()->generation;
-
-	if (mrs.generation == generation)
-		return;
-	mrs.generation = generation;
-	mrs.live = mrs.used = 0;
-	mrs.free_entries = 0;
-}
-
-static int entry_insert(const struct mr *mr, uint64_t iova, unsigned int access,
-                        seg_off *off, uint32_t *key)
-{
-	struct mr_entry *entry;
-	int err;
-
-	mrs_follow_segment();
-	if (mrs.live >= DEVICE_MAX_MR)
-		return -ENOMEM;
-	err = table_reserve();
-	if (!err)
-		err = entry_alloc(off);
-	if (err)
-		return err;
-	entry = segment_ptr(*off);
-	*key = key_draw();
-	entry->pd = mr->ibv.pd->handle;
-	entry->access = access;
-	entry->iova = iova;
-	entry->length = mr->ibv.length;
-	entry->va = (uintptr_t)mr->ibv.addr;
-	atomic_store_explicit(&entry->key, *key, memory_order_release);
-	table_put(segment_ptr(atomic_load(&segment_head()->mr_table)), *key >> 8, *off);
-	mrs.live++;
-	return 0;
-}
 
 static int access_check(unsigned int access)
 {
@@ -246,6 +23,8 @@ static int access_check(unsigned int access)
 	                           IBV_ACCESS_ON_DEMAND | IBV_ACCESS_HUGETLB |
 	                           IBV_ACCESS_OPTIONAL_RANGE;
 
+	if (access & (ACCESS_FLUSH_GLOBAL | ACCESS_FLUSH_PERSISTENT))
+		return -EOPNOTSUPP;
 	if (access & ~known)
 		return -EINVAL;
 	if ((access & (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)) &&
@@ -254,56 +33,223 @@ static int access_check(unsigned int access)
 	return 0;
 }
 
-int mr_register(struct pd *pd, void *addr, size_t length, uint64_t iova,
-                unsigned int access, struct mr **mr)
+static int range_check(void *addr, size_t length, uint64_t iova, unsigned int access)
 {
-	struct mr *made;
-	int err = access_check(access);
-
-	if (err)
-		return err;
 	if ((uintptr_t)addr + length < (uintptr_t)addr || iova + length < iova)
 		return -EINVAL;
-	if (!(access & IBV_ACCESS_ON_DEMAND))
-		err = memory_check(addr, length, access & IBV_ACCESS_LOCAL_WRITE);
-	if (err)
-		return err;
-	if (access & IBV_ACCESS_ZERO_BASED)
-		iova = 0;
-	made = calloc(1, sizeof(*made));
+	if (access & IBV_ACCESS_ON_DEMAND)
+		return 0;
+	return memory_check(addr, length, access & IBV_ACCESS_LOCAL_WRITE);
+}
+
+/* The entry's key becomes valid, with what it stands for now. */
+static void publish(const struct mr *mr, uint64_t iova, uint32_t access)
+{
+	struct mr_entry *entry = segment_ptr(mr->entry);
+
+	entry->pd = mr->ibv.pd->handle;
+	atomic_store_explicit(&entry->access, access, memory_order_relaxed);
+	atomic_store_explicit(&entry->iova, access & IBV_ACCESS_ZERO_BASED ? 0 : iova,
+	                      memory_order_relaxed);
+	atomic_store_explicit(&entry->length, mr->ibv.length, memory_order_relaxed);
+	atomic_store_explicit(&entry->va, (uintptr_t)mr->ibv.addr, memory_order_relaxed);
+	atomic_store_explicit(&entry->key, mr->ibv.lkey, memory_order_release);
+}
+
+static int create(struct ibv_pd *pd, void *addr, size_t length, uint64_t iova,
+                  uint32_t access, struct mr **mr)
+{
+	struct mr *made = calloc(1, sizeof(*made));
+	int err;
+
 	if (!made)
 		return -ENOMEM;
 	made->ibv = (struct ibv_mr){
-		.context = pd->ibv.context, .pd = &pd->ibv, .addr = addr, .length = length
+		.context = pd->context, .pd = pd, .addr = addr, .length = length
 	};
-	pthread_mutex_lock(&mrs.lock);
-	err = entry_insert(made, iova, access, &made->entry, &made->ibv.lkey);
-	pthread_mutex_unlock(&mrs.lock);
+	keys_lock();
+	err = key_alloc(pd->handle, access, &made->entry, &made->ibv.lkey);
+	if (!err)
+		publish(made, iova, access);
+	keys_unlock();
 	if (err) {
 		free(made);
 		return err;
 	}
 	made->ibv.rkey = made->ibv.lkey;
 	made->ibv.handle = made->ibv.lkey >> 8;
-	atomic_fetch_add(&pd->users, 1);
+	pd_use(pd);
 	*mr = made;
 	return 0;
 }
 
-void mr_unregister(struct mr *mr, void (*settle)(struct pd *pd))
+int mr_register(struct ibv_pd *pd, void *addr, size_t length, uint64_t iova,
+                unsigned int access, struct mr **mr)
+{
+	int err = access_check(access);
+
+	if (!err)
+		err = range_check(addr, length, iova, access);
+	return err ? err
+	           : create(pd, addr, length, iova, (access & KEY_RIGHTS) | KEY_LOCAL,
+	                    mr);
+}
+
+int mr_register_dm(struct ibv_pd *pd, struct dm *dm, void *addr, size_t length,
+                   unsigned int access, struct mr **mr)
+{
+	int err = access_check(access);
+
+	if (!err)
+		err = create(pd, addr, length, 0,
+		             (access & KEY_RIGHTS) | KEY_LOCAL | KEY_DEVICE, mr);
+	if (err)
+		return err;
+	(*mr)->dm = dm;
+	(*mr)->ibv.addr = NULL; /* not the host's to use */
+	atomic_fetch_add(&dm->users, 1);
+	return 0;
+}
+
+int mr_register_null(struct ibv_pd *pd, struct mr **mr)
+{
+	int err = null_prepare();
+
+	if (!err)
+		err = create(pd, (void *)(uintptr_t)null_sink(), SIZE_MAX, 0,
+		             IBV_ACCESS_LOCAL_WRITE | KEY_LOCAL | KEY_SPECIAL | KEY_NULL,
+		             mr);
+	if (err)
+		return err;
+	(*mr)->ibv.addr = NULL;
+	(*mr)->ibv.rkey = 0; /* not for peers */
+	return 0;
+}
+
+int mr_unregister(struct mr *mr, mr_settle *settle)
+{
+	struct ibv_pd *pd = mr->ibv.pd;
+
+	keys_lock();
+	if (mw_any_bound(mr->entry)) {
+		keys_unlock();
+		return -EBUSY;
+	}
+	key_retire(mr->ibv.lkey);
+	keys_unlock();
+	settle(to_pd(pd));
+	keys_lock();
+	key_free(mr->entry);
+	keys_unlock();
+	pd_unuse(pd);
+	if (mr->dm)
+		atomic_fetch_sub(&mr->dm->users, 1);
+	free(mr);
+	return 0;
+}
+
+/* What the region is to be, and whether it can be so. */
+static int rereg_check(const struct mr *mr, int flags, const struct ibv_mr *wanted,
+                       unsigned int access, uint32_t kind)
+{
+	int err;
+
+	if (!flags || (flags & ~IBV_REREG_MR_FLAGS_SUPPORTED) ||
+	    (kind & (KEY_SPECIAL | KEY_DEVICE)))
+		return -EINVAL;
+	if ((flags & IBV_REREG_MR_CHANGE_TRANSLATION) &&
+	    (!wanted->addr || !wanted->length))
+		return -EINVAL;
+	if (!wanted->pd || wanted->pd->context != mr->ibv.context)
+		return -EINVAL;
+	err = access_check(access);
+	if (!err && (flags & ~IBV_REREG_MR_CHANGE_PD))
+		err = range_check(wanted->addr, wanted->length, (uintptr_t)wanted->addr,
+		                  access);
+	return err;
+}
+
+/* Nobody may see half of the change: the key is not valid while it is made. */
+static int change(struct mr *mr, const struct ibv_mr *wanted, uint64_t iova,
+                  uint32_t access, mr_settle *settle)
 {
 	struct mr_entry *entry = segment_ptr(mr->entry);
-	struct pd *pd = to_pd(mr->ibv.pd);
+	struct ibv_pd *old = mr->ibv.pd;
 
-	pthread_mutex_lock(&mrs.lock);
+	keys_lock();
+	if (mw_any_bound(mr->entry)) {
+		keys_unlock();
+		return -EBUSY;
+	}
 	atomic_store(&entry->key, 0);
-	table_drop(mr->ibv.lkey >> 8);
-	pthread_mutex_unlock(&mrs.lock);
-	settle(pd);
-	pthread_mutex_lock(&mrs.lock);
-	entry_free(mr->entry);
-	mrs.live--;
-	pthread_mutex_unlock(&mrs.lock);
-	atomic_fetch_sub(&pd->users, 1);
-	free(mr);
+	keys_unlock();
+	settle(to_pd(old));
+	if (wanted->pd != old)
+		settle(to_pd(wanted->pd));
+	mr->ibv = *wanted;
+	keys_lock();
+	publish(mr, iova, access);
+	keys_unlock();
+	pd_use(wanted->pd);
+	pd_unuse(old);
+	return 0;
+}
+
+int mr_reregister(struct mr *mr, int flags, struct ibv_pd *pd, void *addr, size_t length,
+                  unsigned int access, mr_settle *settle)
+{
+	const struct mr_entry *entry = segment_ptr(mr->entry);
+	uint32_t now = atomic_load(&entry->access);
+	uint64_t iova = atomic_load(&entry->iova);
+	struct ibv_mr wanted = mr->ibv;
+	int err;
+
+	if (!(flags & IBV_REREG_MR_CHANGE_ACCESS))
+		access = now & KEY_RIGHTS;
+	if (flags & IBV_REREG_MR_CHANGE_PD)
+		wanted.pd = pd;
+	if (flags & IBV_REREG_MR_CHANGE_TRANSLATION) {
+		wanted.addr = addr;
+		wanted.length = length;
+		iova = (uintptr_t)addr;
+	}
+	err = rereg_check(mr, flags, &wanted, access, now);
+	if (err)
+		return err;
+	return change(mr, &wanted, iova, (access & KEY_RIGHTS) | KEY_LOCAL, settle);
+}
+
+static int advise_one(struct pd *pd, enum ibv_advise_mr_advice advice,
+                      const struct ibv_sge *sge)
+{
+	bool write = advice == IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE;
+	const struct mr_entry *entry = key_find(peer_self(), sge->lkey);
+	uint32_t access;
+	uint64_t va;
+
+	if (!key_is_valid(entry, sge->lkey))
+		return -EFAULT;
+	access = atomic_load(&entry->access);
+	if (!(access & KEY_LOCAL) || !(access & IBV_ACCESS_ON_DEMAND))
+		return -EINVAL; /* a window, or memory that is all there already */
+	if (entry->pd != pd->ibv.handle || (write && !(access & IBV_ACCESS_LOCAL_WRITE)))
+		return -EPERM;
+	if (!mr_check(peer_self(), sge->lkey, pd->ibv.handle, KEY_LOCAL, sge->addr,
+	              sge->length, &va))
+		return -EFAULT;
+	return advice == IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT
+	               ? 0
+	               : memory_fetch((void *)(uintptr_t)va, sge->length, write);
+}
+
+int mr_advise(struct pd *pd, enum ibv_advise_mr_advice advice, const struct ibv_sge *list,
+              unsigned int count)
+{
+	int err = 0;
+
+	keys_lock(); /* no region goes while it is looked at */
+	for (unsigned int i = 0; i < count && !err; i++)
+		err = advise_one(pd, advice, &list[i]);
+	keys_unlock();
+	return err;
 }

@@ -1,39 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Memory regions. The table of keys is in the segment, so that a peer's requester can
- * check a key of ours and learn where the memory is.
- *
- *   key:  31            8 7       0
- *        +---------------+---------+
- *        |     index     |   tag   |   both drawn at random; the low byte is the
- * consumer's
- *        +---------------+---------+   for memory windows of type 2 (IBA 10.6.7.2)
- */
+/* Memory regions: what the keys of struct mr_entry (key.h) mostly stand for. */
 #ifndef MOCK_OBJECT_MR_H
 #define MOCK_OBJECT_MR_H
 
 #include <infiniband/verbs.h>
-#include <stdatomic.h>
-#include "host/peer.h"
+#include "base/list.h"
+#include "object/key.h"
 #include "object/pd.h"
 
-/* Shared. Memory of an entry is only ever used for entries, since a stale look-up may
- * read it. */
-struct mr_entry {
-	_Atomic uint32_t key; /* 0: free */
-	uint32_t pd;          /* handle of the owner's struct pd */
-	uint32_t access;      /* enum ibv_access_flags */
-	uint32_t reserved;
-	uint64_t iova; /* the first address as work requests name it */
-	uint64_t length;
-	uint64_t va; /* the first address in the owner's memory */
-	seg_off next_free;
-	uint64_t pad[2];
-};
+struct dm;
 
 struct mr {
 	struct ibv_mr ibv;
 	seg_off entry;
+	struct dm *dm; /* whose memory it is, if any device memory's */
 };
 
 static inline struct mr *to_mr(struct ibv_mr *mr)
@@ -41,28 +21,40 @@ static inline struct mr *to_mr(struct ibv_mr *mr)
 	return container_of(mr, struct mr, ibv);
 }
 
+/* Transport's way to wait until no responder or requester uses keys of the PD. */
+typedef void mr_settle(struct pd *pd);
+
 /*
  * Registers length bytes at addr, known to work requests from iova on, or from 0 on when
  * they are zero-based. Nothing is pinned, so on-demand paging comes by itself. -EINVAL
  * for flags that are unknown, or remote write or atomic without local write
- * (IBA 10.6.3.1); -EFAULT for memory that an adapter could not pin; -ENOMEM.
+ * (IBA 10.6.3.1); -EOPNOTSUPP for rights to flush, which the device has not; -EFAULT for
+ * memory that an adapter could not pin; -ENOMEM.
  */
-int mr_register(struct pd *pd, void *addr, size_t length, uint64_t iova,
+int mr_register(struct ibv_pd *pd, void *addr, size_t length, uint64_t iova,
                 unsigned int access, struct mr **mr);
+/* Of device memory, zero-based: its caller has checked the range. */
+int mr_register_dm(struct ibv_pd *pd, struct dm *dm, void *addr, size_t length,
+                   unsigned int access, struct mr **mr);
+/* Gives zeros, and takes anything: good as an L_Key alone. */
+int mr_register_null(struct ibv_pd *pd, struct mr **mr);
 
 /*
- * Takes the key out of the table, and waits until no responder or requester moves data
- * under it. settle() is transport's way of waiting for one QP.
+ * Takes the key out of the table, and waits until nobody moves data under it. -EBUSY,
+ * and nothing is changed, while a memory window is bound to it.
  */
-void mr_unregister(struct mr *mr, void (*settle)(struct pd *pd));
+int mr_unregister(struct mr *mr, mr_settle *settle);
 
 /*
- * The entry of a key of that process, if it is live, of that protection domain, gives all
- * rights asked for, and covers the range; *va is then the owner's address of it.
- * Otherwise NULL (IBA 10.6.3, C10-73).
+ * As ibv_rereg_mr(3); what flags do not name is ignored. The keys stay the same, and are
+ * not valid meanwhile. Any error leaves the region as it was: -EINVAL, -EFAULT as on
+ * registering, -EBUSY while a window is bound to it.
  */
-const struct mr_entry *mr_check(const struct peer *owner, uint32_t key, uint32_t pd,
-                                uint32_t access, uint64_t addr, uint64_t length,
-                                uint64_t *va);
+int mr_reregister(struct mr *mr, int flags, struct ibv_pd *pd, void *addr, size_t length,
+                  unsigned int access, mr_settle *settle);
+
+/* As ibv_advise_mr(3), a prefetch: 0 or -errno. */
+int mr_advise(struct pd *pd, enum ibv_advise_mr_advice advice, const struct ibv_sge *list,
+              unsigned int count);
 
 #endif

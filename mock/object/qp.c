@@ -79,7 +79,7 @@ struct rq *qp_rq(struct qp *qp)
 	return srq ? &to_srq(srq)->rq : &qp->rq;
 }
 
-static int sq_create(struct sq *sq, const struct ibv_qp_cap *cap)
+static int sq_create(struct sq *sq, struct ibv_pd *pd, const struct ibv_qp_cap *cap)
 {
 	size_t sges = cap->max_send_sge * sizeof(struct ibv_sge);
 	size_t payload = sges > cap->max_inline_data ? sges : cap->max_inline_data;
@@ -93,15 +93,15 @@ static int sq_create(struct sq *sq, const struct ibv_qp_cap *cap)
 	sq->depth = cap->max_send_wr;
 	sq->max_sge = cap->max_send_sge;
 	sq->max_inline = cap->max_inline_data;
-	sq->ring = calloc(sq->size, sq->stride);
+	sq->ring = pd_memory_alloc(pd, (size_t)sq->size * sq->stride, &sq->custom);
 	if (!sq->ring)
 		return -ENOMEM;
 	return 0;
 }
 
-static void sq_destroy(struct sq *sq)
+static void sq_destroy(struct sq *sq, struct ibv_pd *pd)
 {
-	free(sq->ring);
+	pd_memory_free(pd, sq->ring, sq->custom);
 }
 
 enum {
@@ -109,6 +109,8 @@ enum {
 	WRITES = 1 << IBV_WR_RDMA_WRITE | 1 << IBV_WR_RDMA_WRITE_WITH_IMM,
 	READS = 1 << IBV_WR_RDMA_READ,
 	ATOMICS = 1 << IBV_WR_ATOMIC_CMP_AND_SWP | 1 << IBV_WR_ATOMIC_FETCH_AND_ADD,
+	WINDOWS = 1 << IBV_WR_BIND_MW | 1 << IBV_WR_LOCAL_INV,
+	INVALIDATES = 1 << IBV_WR_SEND_WITH_INV,
 };
 
 /* The types that this device has, and what each can do (IBA table 38). */
@@ -117,8 +119,9 @@ static const struct qp_type {
 	uint8_t transport;
 	bool unacked;
 } types[] = {
-	[IBV_QPT_RC] = { SENDS | WRITES | READS | ATOMICS, BTH_RC, false },
-	[IBV_QPT_UC] = { SENDS | WRITES, BTH_UC, true },
+	[IBV_QPT_RC] = { SENDS | WRITES | READS | ATOMICS | WINDOWS | INVALIDATES, BTH_RC,
+	                 false },
+	[IBV_QPT_UC] = { SENDS | WRITES | WINDOWS, BTH_UC, true },
 	[IBV_QPT_UD] = { SENDS, BTH_UD, true },
 };
 
@@ -154,13 +157,13 @@ static int init_attr_check(struct ibv_pd *pd, const struct ibv_qp_init_attr *att
 static int qp_queues_create(struct qp *qp, const struct ibv_qp_init_attr *attr,
                             uint32_t pd)
 {
-	int err = sq_create(&qp->sq, &attr->cap);
+	int err = sq_create(&qp->sq, qp_base(qp)->pd, &attr->cap);
 
 	if (err || attr->srq)
 		return err;
 	err = rq_create(&qp->rq, attr->cap.max_recv_wr, attr->cap.max_recv_sge, pd);
 	if (err)
-		sq_destroy(&qp->sq);
+		sq_destroy(&qp->sq, qp_base(qp)->pd);
 	return err;
 }
 
@@ -168,7 +171,7 @@ static void qp_queues_destroy(struct qp *qp)
 {
 	if (!qp_base(qp)->srq)
 		rq_destroy(&qp->rq);
-	sq_destroy(&qp->sq);
+	sq_destroy(&qp->sq, qp_base(qp)->pd);
 }
 
 static void base_init(struct qp *qp, struct ibv_pd *pd,
@@ -209,7 +212,7 @@ static void qp_enlist(struct qp *qp)
 
 	atomic_fetch_add(&to_cq(base->send_cq)->users, 1);
 	atomic_fetch_add(&to_cq(base->recv_cq)->users, 1);
-	atomic_fetch_add(&pd->users, 1);
+	pd_use(base->pd);
 	pthread_mutex_lock(&context->lock);
 	list_add_tail(&context->qps, &qp->context_node);
 	pthread_mutex_unlock(&context->lock);
@@ -247,7 +250,7 @@ static void qp_delist(struct qp *qp)
 	pthread_mutex_lock(&context->lock);
 	list_del(&qp->context_node);
 	pthread_mutex_unlock(&context->lock);
-	atomic_fetch_sub(&pd->users, 1);
+	pd_unuse(base->pd);
 	atomic_fetch_sub(&to_cq(base->recv_cq)->users, 1);
 	atomic_fetch_sub(&to_cq(base->send_cq)->users, 1);
 }
@@ -258,7 +261,8 @@ static void shared_init(struct qp *qp)
 
 	qp->sh->handle = base->handle;
 	atomic_store(&qp->sh->due, 0);
-	qp->sh->pd = base->pd->handle;
+	/* transport_settle_responders() looks at any time */
+	__atomic_store_n(&qp->sh->pd, base->pd->handle, __ATOMIC_RELAXED);
 	qp->sh->transport = find_type(base->qp_type)->transport;
 	qp->sh->rq_is_shared = base->srq != NULL;
 	qp->sh->rq = qp_rq(qp)->off;

@@ -50,6 +50,7 @@ enum sq_wait {
 struct sq {
 	struct owner_lock lock; /* the requester's */
 	char *ring;
+	bool custom;   /* the ring is of the parent domain's allocator */
 	uint32_t size; /* of the ring: a power of two */
 	uint32_t stride;
 	uint32_t depth;

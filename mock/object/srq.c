@@ -44,7 +44,7 @@ int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq *
 	pthread_mutex_lock(&pd->lock);
 	list_add_tail(&pd->srqs, &made->pd_node);
 	pthread_mutex_unlock(&pd->lock);
-	atomic_fetch_add(&pd->users, 1);
+	pd_use(&pd->ibv);
 	*srq = made;
 	return 0;
 destroy_rq:
@@ -66,7 +66,7 @@ int srq_destroy(struct srq *srq)
 	pthread_mutex_lock(&pd->lock);
 	list_del(&srq->pd_node);
 	pthread_mutex_unlock(&pd->lock);
-	atomic_fetch_sub(&pd->users, 1);
+	pd_unuse(srq->ibv.pd);
 	rq_destroy(&srq->rq);
 	pthread_mutex_destroy(&srq->ibv.mutex);
 	pthread_cond_destroy(&srq->ibv.cond);

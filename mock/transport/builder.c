@@ -64,6 +64,15 @@ void builder_destination(struct qp *qp, const struct ibv_ah *ah, uint32_t qpn,
 		spoil(qp, -EINVAL);
 }
 
+void builder_bind(struct qp *qp, const struct ibv_mw *mw, uint32_t rkey,
+                  const struct ibv_mw_bind_info *info)
+{
+	builder_add(qp, IBV_WR_BIND_MW);
+	if (qp->builder.wqe &&
+	    window_put_bind(qp->builder.wqe, IBV_MW_TYPE_2, mw, rkey, info))
+		spoil(qp, -EINVAL);
+}
+
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge)
 {
 	struct wqe *wqe = qp->builder.wqe;

@@ -38,6 +38,14 @@ enum outcome take_receive(struct request *req)
 	return req->wqe ? RESP_DONE : RESP_RNR;
 }
 
+/* An immediate, or the key that was invalidated, is in the same place. */
+static inline uint8_t wc_flags_of(unsigned int mask)
+{
+	if (likely(!(mask & (OP_IMM | OP_IETH))))
+		return 0;
+	return mask & OP_IMM ? IBV_WC_WITH_IMM : IBV_WC_WITH_INV;
+}
+
 /* -EOVERFLOW: the owner's CQ was full, and the completion is lost. */
 static int push_receive(const struct request *req, enum ibv_wc_status status,
                         const struct completion *extra, const void *data)
@@ -45,7 +53,7 @@ static int push_receive(const struct request *req, enum ibv_wc_status status,
 	struct completion entry = {
 		.status = status,
 		.opcode = req->mask & OP_WRITE ? IBV_WC_RECV_RDMA_WITH_IMM & 0x7f : 0,
-		.wc_flags = req->mask & OP_IMM ? IBV_WC_WITH_IMM : 0,
+		.wc_flags = wc_flags_of(req->mask),
 		.flags = CQE_RECV | (req->packet->solicited ? CQE_SOLICITED : 0),
 		.wr_id = req->wqe->wr_id,
 		.byte_len = req->packet->length,
@@ -157,6 +165,11 @@ static enum outcome deliver_scattered(const struct request *req)
 enum outcome deliver_send(struct request *req)
 {
 	return fits_inline(req) ? deliver_inline(req) : deliver_scattered(req);
+}
+
+void deliver_failure(const struct request *req, enum ibv_wc_status status)
+{
+	push_receive(req, status, NULL, NULL);
 }
 
 enum outcome deliver_immediate(struct request *req, enum outcome written)

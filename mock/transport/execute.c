@@ -3,7 +3,7 @@
 #include "transport/request.h"
 
 #include <errno.h>
-#include "object/mr.h"
+#include "object/mw.h"
 
 enum outcome after_copy(int err)
 {
@@ -20,11 +20,15 @@ enum outcome after_copy(int err)
 static bool remote_memory(const struct request *req, uint32_t access, uint64_t length,
                           struct iovec *iov)
 {
+	const struct packet *packet = req->packet;
 	uint64_t va = 0;
 
 	/* A request for no bytes has no key to check (IBA 9.7.4.1.5, C9-88). */
-	if (length && !mr_check(req->owner, req->packet->rkey, req->qp->pd, access,
-	                        req->packet->va, length, &va))
+	if (length &&
+	    unlikely(!mr_check(req->owner, packet->rkey, req->qp->pd, access, packet->va,
+	                       length, &va)) &&
+	    !mw_check(req->owner, packet->rkey, req->qp->pd, packet->dest_qpn, access,
+	              packet->va, length, &va))
 		return false;
 	*iov = (struct iovec){ (void *)(uintptr_t)va, length };
 	return true;
@@ -88,8 +92,23 @@ static enum outcome execute_atomic(struct request *req)
 	return after_copy(err);
 }
 
+/*
+ * The key is not valid any more when the receive completes (IBA 9.4.1.1.3); one that may
+ * not be invalidated ends the connection, as a key that may not be used does.
+ */
+static enum outcome invalidate(struct request *req)
+{
+	if (!mw_invalidate(req->owner, req->qp->pd, req->packet->dest_qpn,
+	                   req->packet->imm))
+		return RESP_DONE;
+	deliver_failure(req, IBV_WC_REM_INV_REQ_ERR);
+	return RESP_ACCESS;
+}
+
 enum outcome execute(struct request *req)
 {
+	if (unlikely(req->mask & OP_IETH) && invalidate(req) != RESP_DONE)
+		return RESP_ACCESS;
 	if (req->mask & OP_SEND)
 		return deliver_send(req);
 	if (req->mask & OP_WRITE)

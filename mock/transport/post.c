@@ -40,7 +40,8 @@ int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t l
 static bool may_be_inline(unsigned int opcode)
 {
 	return opcode != IBV_WR_RDMA_READ && opcode != IBV_WR_ATOMIC_CMP_AND_SWP &&
-	       opcode != IBV_WR_ATOMIC_FETCH_AND_ADD;
+	       opcode != IBV_WR_ATOMIC_FETCH_AND_ADD && opcode != IBV_WR_BIND_MW &&
+	       opcode != IBV_WR_LOCAL_INV;
 }
 
 static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_wr *wr)
@@ -65,6 +66,25 @@ static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_
 	return err;
 }
 
+/* What is neither SEND, WRITE nor READ. */
+static int put_special(struct wqe *wqe, const struct ibv_send_wr *wr)
+{
+	switch (wr->opcode) {
+	case IBV_WR_ATOMIC_CMP_AND_SWP:
+	case IBV_WR_ATOMIC_FETCH_AND_ADD:
+		wqe->remote_addr = wr->wr.atomic.remote_addr;
+		wqe->rkey = wr->wr.atomic.rkey;
+		wqe->compare_add = wr->wr.atomic.compare_add;
+		wqe->swap = wr->wr.atomic.swap;
+		return 0;
+	case IBV_WR_LOCAL_INV: wqe->rkey = wr->invalidate_rkey; return 0;
+	case IBV_WR_BIND_MW:
+		return window_put_bind(wqe, IBV_MW_TYPE_2, wr->bind_mw.mw,
+		                       wr->bind_mw.rkey, &wr->bind_mw.bind_info);
+	default: return 0; /* the key that a SEND invalidates is where an immediate is */
+	}
+}
+
 static int put(struct qp *qp, const struct ibv_send_wr *wr)
 {
 	struct sq *sq = &qp->sq;
@@ -81,12 +101,9 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 	wqe->opcode = wr->opcode;
 	wqe->flags = wr->send_flags;
 	wqe->imm = wr->imm_data;
-	if (wr->opcode == IBV_WR_ATOMIC_CMP_AND_SWP ||
-	    wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) {
-		wqe->remote_addr = wr->wr.atomic.remote_addr;
-		wqe->rkey = wr->wr.atomic.rkey;
-		wqe->compare_add = wr->wr.atomic.compare_add;
-		wqe->swap = wr->wr.atomic.swap;
+	if (unlikely(wr->opcode >= IBV_WR_ATOMIC_CMP_AND_SWP)) {
+		if (put_special(wqe, wr))
+			return -EINVAL;
 	} else {
 		wqe->remote_addr = wr->wr.rdma.remote_addr;
 		wqe->rkey = wr->wr.rdma.rkey;

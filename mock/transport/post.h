@@ -12,4 +12,9 @@ bool post_has_room(const struct sq *sq);
 /* Appends to a WQE's inline payload; -EINVAL beyond max_inline. */
 int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t length);
 
+/* window.c: a bind as a WQE; -EINVAL for a window of another type, unknown rights, or a
+ * key that is not the window's. */
+int window_put_bind(struct wqe *wqe, enum ibv_mw_type type, const struct ibv_mw *mw,
+                    uint32_t rkey, const struct ibv_mw_bind_info *info);
+
 #endif

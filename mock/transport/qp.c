@@ -163,10 +163,7 @@ void transport_drained(struct qp *qp)
 static void settle_qp(struct qp *qp)
 {
 	owner_lock(&qp->sq.lock);
-	if (!owner_lock_settle(&qp->sh->lock)) {
-		responder_lock(peer_self(), qp->sh);
-		owner_unlock(&qp->sh->lock);
-	}
+	responder_settle(qp->sh);
 	owner_unlock(&qp->sq.lock);
 }
 

@@ -35,6 +35,8 @@ struct request {
 /* Takes the next receive, if the request needs one (IBA 9.7.5.2.8 when there is none). */
 enum outcome take_receive(struct request *req);
 enum outcome deliver_send(struct request *req);
+/* Completes the receive with an error; its message is not delivered. */
+void deliver_failure(const struct request *req, enum ibv_wc_status status);
 /* Completes the receive that a WRITE with immediate took, if it took one. */
 enum outcome deliver_immediate(struct request *req, enum outcome written);
 

@@ -16,6 +16,9 @@ static const enum bth_opcode opcode_of[] = {
 	[IBV_WR_RDMA_READ] = RC_READ_REQUEST,
 	[IBV_WR_ATOMIC_CMP_AND_SWP] = RC_COMPARE_SWAP,
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = RC_FETCH_ADD,
+	[IBV_WR_SEND_WITH_INV] = RC_SEND_ONLY_INVALIDATE,
+	[IBV_WR_LOCAL_INV] = NO_PACKET,
+	[IBV_WR_BIND_MW] = NO_PACKET,
 };
 
 static unsigned int mask_of(const struct wqe *wqe)
@@ -48,7 +51,8 @@ static unsigned int rd_atomics(const struct qp *qp)
 enum ibv_wc_status requester_list(const struct qp *qp, struct wqe *wqe, unsigned int mask,
                                   struct iovec *iov, unsigned int *iovs)
 {
-	uint32_t access = mask & (OP_READ | OP_ATOMIC) ? IBV_ACCESS_LOCAL_WRITE : 0;
+	uint32_t access =
+	        mask & (OP_READ | OP_ATOMIC) ? IBV_ACCESS_LOCAL_WRITE : KEY_LOCAL;
 	uint64_t va;
 
 	*iovs = 0;
@@ -122,6 +126,10 @@ static void step(struct qp *qp)
 	enum ibv_wc_status status;
 
 	packet.mask = mask_of(wqe);
+	if (unlikely(!packet.mask)) {
+		window_step(qp, wqe);
+		return;
+	}
 	packet.iov = iov;
 	status = check(qp, wqe, packet.mask);
 	if (status == IBV_WC_SUCCESS)

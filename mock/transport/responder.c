@@ -253,6 +253,14 @@ void responder_lock(struct peer *owner, struct qp_shared *qp)
 		fail(owner, qp, IBV_EVENT_QP_FATAL);
 }
 
+void responder_settle(struct qp_shared *qp)
+{
+	if (owner_lock_settle(&qp->lock))
+		return;
+	responder_lock(peer_self(), qp);
+	owner_unlock(&qp->lock);
+}
+
 void responder_receive(struct peer *owner, struct qp_shared *qp,
                        const struct packet *packet, struct reply *reply)
 {

@@ -41,6 +41,8 @@ void builder_start(struct qp *qp);
 void builder_add(struct qp *qp, enum ibv_wr_opcode opcode);
 /* An operation that the QP was not made for fails the whole batch. */
 void builder_refuse(struct qp *qp);
+void builder_bind(struct qp *qp, const struct ibv_mw *mw, uint32_t rkey,
+                  const struct ibv_mw_bind_info *info);
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge);
 void builder_destination(struct qp *qp, const struct ibv_ah *ah, uint32_t qpn,
                          uint32_t qkey);
@@ -65,6 +67,14 @@ void requester_number(struct qp *qp, struct wqe *wqe);
 
 /* unacked.c: UC and UD, where nothing comes back. As step() in requester.c. */
 void unacked_step(struct qp *qp);
+
+/* window.c: binds or invalidates a memory window, the request at sq.next; the lock is
+ * held. */
+void window_step(struct qp *qp, struct wqe *wqe);
+/* As ibv_bind_mw(3), for type 1: 0, -EINVAL, -ENOMEM. */
+int transport_bind_mw(struct qp *qp, struct ibv_mw *mw, const struct ibv_mw_bind *bind);
+/* Waits until no responder that is at work now uses the PD's windows. */
+void transport_settle_responders(uint32_t pd);
 
 /* completer.c: what the answer means for the work request at sq.next. */
 void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
@@ -99,6 +109,8 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
                        const struct packet *packet, struct reply *reply);
 /* Takes the responder's lock, and mends the QP when its last holder died with it. */
 void responder_lock(struct peer *owner, struct qp_shared *qp);
+/* Waits until whoever holds that lock now has given it back. */
+void responder_settle(struct qp_shared *qp);
 /* Returns all receives that are posted; the lock is held, the state ERR. */
 void responder_flush(const struct peer *owner, struct qp_shared *qp);
 /* Has the owner's engine raise an event of the QP, whoever runs its responder. */

@@ -14,6 +14,8 @@ static const enum bth_opcode uc_opcode_of[] = {
 	[IBV_WR_RDMA_WRITE_WITH_IMM] = BTH_UC | RC_WRITE_ONLY_IMM,
 	[IBV_WR_SEND] = BTH_UC | RC_SEND_ONLY,
 	[IBV_WR_SEND_WITH_IMM] = BTH_UC | RC_SEND_ONLY_IMM,
+	[IBV_WR_LOCAL_INV] = NO_PACKET,
+	[IBV_WR_BIND_MW] = NO_PACKET,
 };
 
 static const enum bth_opcode ud_opcode_of[] = {
@@ -78,6 +80,10 @@ void unacked_step(struct qp *qp)
 	enum ibv_wc_status status = IBV_WC_LOC_LEN_ERR;
 
 	packet.mask = opcode_info[packet.opcode].mask;
+	if (!packet.mask) {
+		window_step(qp, wqe);
+		return;
+	}
 	if (wqe->length <= qp->sq.max_message)
 		status = requester_list(qp, wqe, packet.mask, iov, &packet.iovs);
 	if (unlikely(status != IBV_WC_SUCCESS)) {

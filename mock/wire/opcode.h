@@ -42,6 +42,7 @@ enum bth_opcode {
 	RC_SEND_ONLY_INVALIDATE = 0x17,
 	UD_SEND_ONLY = BTH_UD | RC_SEND_ONLY,
 	UD_SEND_ONLY_IMM = BTH_UD | RC_SEND_ONLY_IMM,
+	NO_PACKET = 0xff, /* reserved by its manufacturer: of requests that send none */
 	BTH_OPCODES = 0x100,
 };
 

@@ -42,7 +42,7 @@ static void settings_table_is_whole(void **state)
 		assert_non_null(s->value);
 		assert_non_null(s->help);
 	}
-	assert_int_equal(i, 5);
+	assert_int_equal(i, 6);
 }
 
 static void random_differs_after_fork(void **state)

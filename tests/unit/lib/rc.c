@@ -127,7 +127,9 @@ static void open_qp(struct rc_end *end)
 	if (config->type == IBV_QPT_RC)
 		attr.send_ops_flags |= IBV_QP_EX_WITH_RDMA_READ |
 		                       IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
-		                       IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+		                       IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD |
+		                       IBV_QP_EX_WITH_SEND_WITH_INV |
+		                       IBV_QP_EX_WITH_LOCAL_INV | IBV_QP_EX_WITH_BIND_MW;
 
 	if (config->extended) {
 		end->qp = CHECK_OBJECT(ibv_create_qp_ex(end->context, &attr));
