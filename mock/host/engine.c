@@ -24,6 +24,7 @@
 #define WHAT_BELL   UINT64_C(0)
 #define WHAT_TIMER  UINT64_C(1)
 #define WHAT_PEER   UINT64_C(2)
+#define WHAT_SOURCE UINT64_C(3) /* with its address above */
 #define WHAT(event) ((event)->data.u64 & 3)
 
 static struct {
@@ -35,6 +36,10 @@ static struct {
 	int bell, timer, poll;
 	inbox_handler *_Atomic handler[INBOX_KINDS];
 } engine = { .bell = -1, .timer = -1, .poll = -1 };
+
+/* Held while one of them is looked after. */
+static pthread_mutex_t sources_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list sources = { &sources, &sources };
 
 static __thread bool is_engine;
 
@@ -168,6 +173,53 @@ int engine_watch(int pidfd, uint32_t slot)
 	                      EPOLLIN | EPOLLONESHOT);
 }
 
+void engine_add(struct engine_source *source)
+{
+	int err;
+
+	pthread_mutex_lock(&sources_lock);
+	list_add_tail(&sources, &source->node);
+	err = add_descriptor(source->fd, WHAT_SOURCE | (uintptr_t)source, EPOLLIN);
+	if (err)
+		mock_error("a descriptor cannot be waited for: %s", strerror(-err));
+	pthread_mutex_unlock(&sources_lock);
+}
+
+static bool is_source(const struct engine_source *source)
+{
+	struct list *at;
+
+	list_for_each (at, &sources)
+		if (list_entry(at, struct engine_source, node) == source)
+			return true;
+	return false;
+}
+
+/* Closing takes it off what is waited for. */
+static void drop_source(struct engine_source *source)
+{
+	list_del(&source->node);
+	if (!engine.blind)
+		close(source->fd);
+}
+
+void engine_remove(struct engine_source *source)
+{
+	pthread_mutex_lock(&sources_lock);
+	if (is_source(source))
+		drop_source(source);
+	pthread_mutex_unlock(&sources_lock);
+}
+
+/* It may have been removed since the event was there. */
+static void handle_source(struct engine_source *source)
+{
+	pthread_mutex_lock(&sources_lock);
+	if (is_source(source))
+		source->ready(source);
+	pthread_mutex_unlock(&sources_lock);
+}
+
 static void handle_event(const struct epoll_event *event)
 {
 	uint64_t expirations;
@@ -176,6 +228,8 @@ static void handle_event(const struct epoll_event *event)
 		bell_silence(engine.bell);
 	else if (WHAT(event) == WHAT_PEER)
 		peers_check((uint32_t)(event->data.u64 >> 2));
+	else if (WHAT(event) == WHAT_SOURCE)
+		handle_source((void *)(uintptr_t)(event->data.u64 & ~UINT64_C(3)));
 	else if (read(engine.timer, &expirations, sizeof(expirations)) < 0)
 		return; /* armed anew meanwhile */
 }
@@ -311,8 +365,23 @@ int engine_stop(bool exiting)
 	return 0;
 }
 
+/* The child's copy would keep the parent's open. */
+static void drop_sources(void)
+{
+	struct list *at, *next;
+
+	list_for_each_safe (at, next, &sources)
+		drop_source(list_entry(at, struct engine_source, node));
+}
+
 void engine_fork(enum fork_stage stage)
 {
+	if (stage == FORK_BEFORE)
+		pthread_mutex_lock(&sources_lock);
+	if (stage == FORK_CHILD)
+		drop_sources();
+	if (stage != FORK_BEFORE)
+		pthread_mutex_unlock(&sources_lock);
 	if (stage != FORK_CHILD || !engine.running)
 		return;
 	engine.running = false;

@@ -65,6 +65,21 @@ int inbox_post(const struct peer *to, enum inbox_kind kind, const void *body,
 void inbox_tell(const struct peer *to, enum inbox_kind kind, const void *body,
                 uint32_t length);
 
+/*
+ * A descriptor that the engine looks at: ready() runs there when there is something to
+ * read. The descriptor is the engine's from engine_add() on, and closed in the end.
+ */
+struct engine_source {
+	int fd;
+	void (*ready)(struct engine_source *source);
+	struct list node; /* the engine's */
+};
+
+void engine_add(struct engine_source *source);
+/* After it returns, ready() neither runs nor will run. Not from within ready(). Of one
+ * that is not there, nothing. */
+void engine_remove(struct engine_source *source);
+
 /* Whether the caller is the engine thread. */
 bool in_engine(void);
 

@@ -10,6 +10,7 @@
 #include "object/dm.h"
 #include "object/clock.h"
 #include "object/gid.h"
+#include "object/port.h"
 
 static struct device mock0 = {
 	.ibv = {
@@ -59,6 +60,7 @@ int context_open(struct device *device, struct context **context)
 	made->vctx.context.num_comp_vectors = 1;
 	made->vctx.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
 	pthread_mutex_init(&made->vctx.context.mutex, NULL);
+	port_open(made);
 	*context = made;
 	return 0;
 free_made:
@@ -70,6 +72,7 @@ detach:
 
 void context_close(struct context *context)
 {
+	port_close(context);
 	async_close(context);
 	pthread_mutex_destroy(&context->vctx.context.mutex);
 	pthread_mutex_destroy(&context->lock);
@@ -89,6 +92,7 @@ void device_query(struct ibv_device_attr *attr)
 		.max_qp = DEVICE_MAX_QP,
 		.max_qp_wr = DEVICE_MAX_QP_WR,
 		.device_cap_flags = IBV_DEVICE_CURR_QP_STATE_MOD |
+		                    IBV_DEVICE_PORT_ACTIVE_EVENT |
 		                    IBV_DEVICE_SYS_IMAGE_GUID |
 		                    IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE |
 		                    IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B,
@@ -139,8 +143,12 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 
 void device_query_port(struct ibv_port_attr *attr)
 {
+	bool up;
+
+	gid_refresh_old();
+	up = gid_port_is_up();
 	memset(attr, 0, sizeof(*attr));
-	attr->state = IBV_PORT_ACTIVE;
+	attr->state = up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN;
 	attr->max_mtu = IBV_MTU_4096;
 	attr->active_mtu = gid_active_mtu();
 	attr->gid_tbl_len = GID_TABLE_SIZE;
@@ -150,7 +158,7 @@ void device_query_port(struct ibv_port_attr *attr)
 	attr->max_vl_num = 1;   /* VL0 alone (IBA 14.2.5.6) */
 	attr->active_width = 1; /* 1X */
 	attr->active_speed =
-	        1;            /* 2.5 Gb/s, the least that can be said: there is no wire */
-	attr->phys_state = 5; /* LinkUp, IBA 14.2.5.6 */
+	        1; /* 2.5 Gb/s, the least that can be said: there is no wire */
+	attr->phys_state = up ? 5 : 3; /* LinkUp, Disabled: IBA 14.2.5.6 */
 	attr->link_layer = IBV_LINK_LAYER_ETHERNET;
 }

@@ -41,6 +41,9 @@ struct context {
 	pthread_mutex_t lock;
 	struct list qps; /* under lock */
 	struct async_queue *async;
+	/* Of object/port.c, under its lock. */
+	struct list port_node;
+	uint64_t generation;
 };
 
 static inline struct context *to_context(struct ibv_context *context)

@@ -23,6 +23,8 @@ struct candidate {
 static pthread_mutex_t gid_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct gid_entry gid_table[GID_TABLE_SIZE];
 static unsigned int gid_max_mtu;
+static bool gid_is_up;
+static uint64_t gid_changes;
 static _Atomic uint64_t gid_read_at; /* now_ns() clock */
 
 enum { GID_AGE_NS = 20 * 1000 * 1000 }; /* programs read all entries, one by one */
@@ -130,19 +132,50 @@ static int find_locked(const union ibv_gid *gid)
 	return -ENOENT;
 }
 
+static void set_locked(unsigned int index, const struct gid_entry *entry)
+{
+	if (gid_equal(&gid_table[index].gid, &entry->gid) &&
+	    gid_table[index].ifindex == entry->ifindex)
+		return;
+	gid_table[index] = *entry;
+	gid_changes++;
+}
+
 static void merge_locked(const struct candidate *found, unsigned int count)
 {
+	static const struct gid_entry none;
+
 	for (unsigned int i = 0; i < GID_TABLE_SIZE; i++)
 		if (!is_among(&gid_table[i], found, count))
-			memset(&gid_table[i], 0, sizeof(gid_table[i]));
+			set_locked(i, &none);
 	for (unsigned int i = 0; i < count; i++) {
 		int slot = find_locked(&found[i].entry.gid);
 
 		if (slot < 0)
 			slot = find_locked(&gid_zero);
 		if (slot >= 0)
-			gid_table[slot] = found[i].entry;
+			set_locked(slot, &found[i].entry);
 	}
+}
+
+static bool is_up(const struct ifaddrs *list)
+{
+	bool other = false, other_up = false, loopback_up = false;
+	union ibv_gid gid;
+
+	for (const struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
+		bool up = ifa->ifa_flags & IFF_UP;
+
+		if (!ifa->ifa_addr || gid_from_sockaddr(ifa->ifa_addr, &gid))
+			continue;
+		if (ifa->ifa_flags & IFF_LOOPBACK) {
+			loopback_up |= up;
+		} else {
+			other = true;
+			other_up |= up;
+		}
+	}
+	return other ? other_up : loopback_up;
 }
 
 static unsigned int largest_mtu(const struct ifaddrs *list)
@@ -193,11 +226,32 @@ int gid_refresh(void)
 	merge_locked(found, count);
 	atomic_store(&gid_read_at, now_ns());
 	gid_max_mtu = largest_mtu(list);
+	gid_is_up = is_up(list);
 	pthread_mutex_unlock(&gid_lock);
 	freeifaddrs(list);
 free_found:
 	free(found);
 	return err;
+}
+
+bool gid_port_is_up(void)
+{
+	bool up;
+
+	pthread_mutex_lock(&gid_lock);
+	up = gid_is_up;
+	pthread_mutex_unlock(&gid_lock);
+	return up;
+}
+
+uint64_t gid_version(void)
+{
+	uint64_t version;
+
+	pthread_mutex_lock(&gid_lock);
+	version = gid_changes;
+	pthread_mutex_unlock(&gid_lock);
+	return version;
 }
 
 int gid_get(unsigned int index, struct gid_entry *entry)

@@ -42,6 +42,14 @@ int gid_from_sockaddr(const struct sockaddr *addr, union ibv_gid *gid);
 /* Port 0. */
 void gid_to_sockaddr(const union ibv_gid *gid, struct sockaddr_storage *addr);
 
+/*
+ * Whether an interface of the port is up: one that has an address, and is not loopback.
+ * Loopback counts where there is no other.
+ */
+bool gid_port_is_up(void);
+/* Another number whenever an entry has changed. */
+uint64_t gid_version(void);
+
 /* The largest RoCE path MTU that the port's interfaces carry. */
 enum ibv_mtu gid_active_mtu(void);
 
