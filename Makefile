@@ -218,8 +218,8 @@ $(server) $(client): $(lib_program) $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
 $(call obj,$(tool_src)): private cppflags += -DLIBDIR='"$(LIBDIR)"'
 $(call obj,$(tool_src)): $(BUILD)/.libdir
 
-$(tool): $(call obj,$(tool_src)) $(BUILD)/.sources
-	$(call link,$(filter %.o,$^),-lpthread)
+$(tool): $(call obj,$(tool_src)) $(lib_program) $(BUILD)/.sources
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),-ldl -lpthread)
 
 # Examples are what a user of the shared library would build.
 $(examples): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_so) $(RDMA_DEP)
@@ -250,8 +250,8 @@ $(with_mock): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_mock)
 $(in_mock): $(BUILD)/%: $(BUILD)/obj/%.o $(call obj,$(mock_src))
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(mock_libs) -lcmocka)
 
-$(in_tool): $(BUILD)/%: $(BUILD)/obj/%.o $(call no_main,$(tool_src))
-	$(call link,$(filter %.o,$^) $(filter %.a,$^),-lpthread -lcmocka)
+$(in_tool): $(BUILD)/%: $(BUILD)/obj/%.o $(call no_main,$(tool_src)) $(lib_program)
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),-ldl -lpthread -lcmocka)
 
 $(in_server): $(call no_main,$(server_src))
 $(in_client): $(call no_main,$(client_src))

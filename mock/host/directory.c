@@ -36,20 +36,24 @@ static uint64_t namespace_of(const char *file)
  * One directory for each set of processes that can reach each other: abstract sockets
  * end at the network namespace, process ids at the pid namespace, memory at the user.
  */
-int directory_choose(void)
+int directory_name(char *out, size_t size)
 {
 	const char *parent = settings()->dir ? settings()->dir : "/dev/shm";
-	int length = snprintf(path, sizeof(path) - sizeof(file_name),
-	                      "%s/mockrdma.%u.%" PRIu64 ".%" PRIu64, parent,
+	int length = snprintf(out, size, "%s/mockrdma.%u.%" PRIu64 ".%" PRIu64, parent,
 	                      (unsigned int)geteuid(),
 	                      namespace_of("/proc/thread-self/ns/net"),
 	                      namespace_of("/proc/self/ns/pid"));
 
-	if (length < 0 || (size_t)length >= sizeof(path) - sizeof(file_name)) {
+	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+int directory_choose(void)
+{
+	int err = directory_name(path, sizeof(path) - sizeof(file_name));
+
+	if (err)
 		mock_error("the path of MOCKRDMA_DIR is too long: choose a shorter one");
-		return -ENAMETOOLONG;
-	}
-	return 0;
+	return err;
 }
 
 const char *directory_path(void)

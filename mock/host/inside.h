@@ -15,6 +15,8 @@
  * others' joining and leaving it. The lock is a descriptor, or -errno.
  */
 int directory_choose(void); /* its path, first of all */
+/* The path, for who only looks. -ENAMETOOLONG. */
+int directory_name(char *out, size_t size);
 int directory_lock(void);
 /* The same for a process that exits: -ETIMEDOUT rather than waiting long. */
 int directory_lock_at_exit(void);

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "host/inside.h"
+#include "host/inspect.h"
 #include "host/random.h"
 #include "host/registry.h"
 #include "host/table.h"
@@ -123,6 +124,7 @@ static void remove_process(uint32_t slot)
 	binding_remove_all(slot, entry->generation);
 	group_remove_all(slot, entry->generation);
 	segment_file(entry->segment, file);
+	inspect_gone(file, &map->gone);
 	directory_unlink(file);
 	atomic_store(&entry->state, PROCESS_FREE);
 }

@@ -39,6 +39,14 @@ struct inbox {
 	struct inbox_slot slot[INBOX_SLOTS];
 };
 
+/* A device that the process has, for those who look. */
+#define SEGMENT_DEVICES     8
+#define SEGMENT_DEVICE_NAME 32
+struct segment_device {
+	char name[SEGMENT_DEVICE_NAME];
+	char netdev[16]; /* empty: all */
+};
+
 /* At offset 0 of each segment. */
 struct segment_head {
 	uint32_t magic;
@@ -48,8 +56,9 @@ struct segment_head {
 	                           * no block lies across what it once was */
 	uint64_t bell;            /* of the owner's engine (host/bell.h) */
 	_Atomic seg_off mr_table; /* object/key.h: root of the key table */
-	_Atomic seg_off
-	        qp_list; /* object/qp.h: first of all struct qp_shared, for clean-up */
+	_Atomic seg_off qp_list;  /* object/pool.h: first of all struct qp_shared … */
+	_Atomic seg_off cq_list;  /* … and struct cq_shared */
+	struct segment_device device[SEGMENT_DEVICES]; /* until one without a name */
 	struct owner_lock
 	        atomic_lock; /* atomics on this process's memory, one at a time */
 	struct inbox inbox;

@@ -2,7 +2,8 @@
 /*
  * The registry's file, as it is mapped. Sparse: its size is fixed, and the pages of a
  * table are given memory (fallocate) before anyone touches them, so that a full file
- * system is an error and never a fault. Read by registry.c, qpn.c and binding.c only.
+ * system is an error and never a fault. Read by registry.c, qpn.c, binding.c and
+ * inspect.c only.
  */
 #ifndef MOCK_HOST_TABLE_H
 #define MOCK_HOST_TABLE_H
@@ -11,11 +12,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "host/counters.h"
 #include "host/lock.h"
 #include "host/registry.h"
 
 #define TABLE_MAGIC   UINT64_C(0x7265676973747279)
-#define TABLE_VERSION 2
+#define TABLE_VERSION 3
 
 #define TABLE_PAGE    4096
 #define PROCESSES     4096
@@ -82,6 +84,7 @@ struct table {
 	uint32_t binding_free;
 	_Atomic uint64_t group_version; /* counts the changes of group[] */
 	uint32_t group_entries;         /* that were ever in use */
+	struct counters gone; /* of processes that have gone */
 	struct host_lock lock;
 	/* Pages of qpn[] that have memory. */
 	_Atomic uint64_t qpn_page[QPN_SLOTS * sizeof(struct qpn_slot) / TABLE_PAGE / 64];

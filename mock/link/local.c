@@ -56,12 +56,17 @@ static bool reach(struct qp *qp, const struct packet *packet)
 static void local_send(struct qp *qp, const struct packet *packet, struct reply *reply)
 {
 	reply->sent = false;
-	if (unlikely(!is_bound(qp, packet->dest_qpn)) && !reach(qp, packet))
+	if (unlikely(!is_bound(qp, packet->dest_qpn)) && !reach(qp, packet)) {
+		count_requester(qp->sh, COUNT_SEND_ERR, 1);
 		return;
+	}
 	link_to_responder(qp->peer, qp->remote, packet, reply);
 	/* An answer goes to the QP that the responder is connected to, whoever asked. */
-	if (unlikely(reply->sent && reply->dest_qpn != qp->ex.qp_base.qp_num))
+	if (unlikely(reply->sent && reply->dest_qpn != qp->ex.qp_base.qp_num)) {
 		reply->sent = false;
+		if (!(packet->mask & OP_UNACKED))
+			count_requester(qp->sh, COUNT_DROP_ANSWER_QP, 1);
+	}
 }
 
 static uint32_t local_credit(struct qp *qp, uint32_t *room)

@@ -8,10 +8,12 @@
 #include "host/engine.h"
 #include "object/async.h"
 #include "object/device.h"
+#include "object/pool.h"
 
 enum { PREFETCH = 3 }; /* entries ahead */
 
 static struct handle_table cqs = HANDLE_TABLE_INIT;
+static struct pool pool = POOL_INIT(struct cq_shared, cq_list);
 
 _Static_assert(sizeof(struct cqe) == 2 * CACHE_LINE, "a completion is two cache lines");
 _Static_assert(offsetof(struct cqe, inline_data) + 8 <= CACHE_LINE,
@@ -34,14 +36,16 @@ static size_t ring_bytes(uint32_t size)
 static int cq_share(struct cq *cq, uint32_t size, struct channel *channel)
 {
 	seg_off ring;
-	int err = segment_alloc(sizeof(*cq->sh), &cq->off);
+	int err = pool_take(&pool, &cq->off);
 
 	if (err)
 		return err;
 	cq->sh = segment_ptr(cq->off);
+	memset((char *)cq->sh + sizeof(cq->sh->next), 0,
+	       sizeof(*cq->sh) - sizeof(cq->sh->next));
 	err = segment_alloc(ring_bytes(size), &ring);
 	if (err) {
-		segment_free(cq->off, sizeof(*cq->sh));
+		pool_give(&pool, cq->off);
 		return err;
 	}
 	atomic_init(&cq->sh->ring, ring);
@@ -56,10 +60,11 @@ static int cq_share(struct cq *cq, uint32_t size, struct channel *channel)
 
 static void cq_unshare(struct cq *cq)
 {
+	cq->sh->handle = 0;
 	segment_free(cq->sh->ring, ring_bytes(cq->sh->size));
 	if (cq->resized)
 		segment_free(cq->first, ring_bytes(cq->first_size));
-	segment_free(cq->off, sizeof(*cq->sh));
+	pool_give(&pool, cq->off);
 }
 
 int cq_create(struct ibv_context *context, unsigned int entries, void *cq_context,

@@ -63,8 +63,9 @@ enum cq_armed { CQ_NOT_ARMED, CQ_ARMED_SOLICITED, CQ_ARMED_ANY };
 
 /* Shared; cache lines as in struct rq_shared. */
 struct cq_shared {
+	seg_off next;         /* all of the process's: object/pool.h */
 	uint32_t size;        /* entries of the ring, a power of two */
-	uint32_t handle;      /* owner's struct cq */
+	uint32_t handle;      /* owner's struct cq; 0: unused */
 	uint32_t flags;       /* enum cq_flags; set before any QP uses it */
 	_Atomic seg_off ring; /* changed, as size is, under both locks */
 	seg_off channel;

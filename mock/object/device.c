@@ -2,6 +2,7 @@
 #include "object/device.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,14 @@ uint64_t device_guid(void)
 	return htobe64(0x02006d6f636b0000 | (gethostid() & 0xffff));
 }
 
+/* For those who look at this process. */
+static void device_announce(void)
+{
+	struct segment_device *to = segment_head()->device;
+
+	snprintf(to->name, sizeof(to->name), "%.31s", mock0.ibv.name);
+}
+
 int context_open(struct device *device, struct context **context)
 {
 	struct context *made;
@@ -41,6 +50,7 @@ int context_open(struct device *device, struct context **context)
 
 	if (err)
 		return err;
+	device_announce();
 	err = gid_refresh();
 	if (err)
 		goto detach;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include "host/inspect.h"
 #include "host/random.h"
 #include "object/device.h"
 #include "object/null.h"
@@ -273,4 +274,41 @@ void key_free(seg_off entry)
 {
 	entry_free(entry);
 	mrs.live--;
+}
+
+static int entry_show(int segment, uint64_t slot,
+                      int (*each)(void *arg, const struct mr_entry *mr), void *arg)
+{
+	struct mr_entry entry;
+
+	if (slot <= SLOT_DELETED ||
+	    segment_read(segment, (slot & SLOT_OFF) << 6, &entry, sizeof(entry)) ||
+	    !entry.key)
+		return 0;
+	return each(arg, &entry);
+}
+
+int key_each(int segment, int (*each)(void *arg, const struct mr_entry *mr), void *arg)
+{
+	enum { CHUNK = 512 };
+	uint64_t slots[CHUNK];
+	struct mr_table table;
+	seg_off off;
+	int err = 0;
+
+	if (segment_read(segment, offsetof(struct segment_head, mr_table), &off,
+	                 sizeof(off)) ||
+	    !off || segment_read(segment, off, &table, sizeof(table)) ||
+	    table.bits > TABLE_BITS_MAX)
+		return 0;
+	for (uint32_t at = 0; at < 1u << table.bits && !err; at += CHUNK) {
+		uint32_t count = (uint32_t)min_u64(CHUNK, (1u << table.bits) - at);
+
+		if (segment_read(segment, off + sizeof(table) + at * sizeof(*slots),
+		                 slots, count * sizeof(*slots)))
+			break;
+		for (uint32_t i = 0; i < count && !err; i++)
+			err = entry_show(segment, slots[i], each, arg);
+	}
+	return err;
 }

@@ -77,4 +77,10 @@ const struct mr_entry *mr_check(const struct peer *owner, uint32_t key, uint32_t
                                 uint32_t access, uint64_t addr, uint64_t length,
                                 uint64_t *va);
 
+/*
+ * The regions and windows of a process, by the descriptor of its segment, for those who
+ * look: each() gets a copy, and stops the walk when it does not return 0.
+ */
+int key_each(int segment, int (*each)(void *arg, const struct mr_entry *mr), void *arg);
+
 #endif

@@ -9,68 +9,13 @@
 #include "object/async.h"
 #include "object/device.h"
 #include "object/pd.h"
+#include "object/pool.h"
 #include "object/srq.h"
 #include "wire/opcode.h"
 
 static struct handle_table qps = HANDLE_TABLE_INIT;
 
-/* Blocks of struct qp_shared that no QP uses: they stay QP memory for ever. */
-static struct {
-	pthread_mutex_t lock;
-	seg_off *free;
-	size_t count, room;
-	uint64_t generation; /* of the segment they are in */
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static int pool_grow_locked(seg_off *off)
-{
-	struct segment_head *head = segment_head();
-	struct qp_shared *sh;
-	int err = segment_alloc(sizeof(*sh), off);
-
-	if (err)
-		return err;
-	sh = segment_ptr(*off);
-	owner_lock_init(&sh->lock);
-	sh->next = atomic_load(&head->qp_list);
-	atomic_store_explicit(&head->qp_list, *off, memory_order_release);
-	return 0;
-}
-
-static int pool_take(seg_off *off)
-{
-	int err = 0;
-
-	pthread_mutex_lock(&pool.lock);
-	if (pool.generation != peer_self()->generation) {
-		pool.generation = peer_self()->generation;
-		pool.count = 0;
-	}
-	if (pool.count)
-		*off = pool.free[--pool.count];
-	else
-		err = pool_grow_locked(off);
-	pthread_mutex_unlock(&pool.lock);
-	return err;
-}
-
-static void pool_give(seg_off off)
-{
-	pthread_mutex_lock(&pool.lock);
-	if (pool.count == pool.room) {
-		size_t room = pool.room ? 2 * pool.room : 64;
-		seg_off *grown = realloc(pool.free, room * sizeof(*grown));
-
-		if (!grown) { /* the block is lost until the process ends */
-			pthread_mutex_unlock(&pool.lock);
-			return;
-		}
-		pool.free = grown;
-		pool.room = room;
-	}
-	pool.free[pool.count++] = off;
-	pthread_mutex_unlock(&pool.lock);
-}
+static struct pool pool = POOL_INIT(struct qp_shared, qp_list);
 
 struct rq *qp_rq(struct qp *qp)
 {
@@ -263,6 +208,7 @@ static void shared_init(struct qp *qp)
 	atomic_store(&qp->sh->due, 0);
 	/* transport_settle_responders() looks at any time */
 	__atomic_store_n(&qp->sh->pd, base->pd->handle, __ATOMIC_RELAXED);
+	qp->sh->type = (uint8_t)base->qp_type;
 	qp->sh->transport = find_type(base->qp_type)->transport;
 	qp->sh->rq_is_shared = base->srq != NULL;
 	qp->sh->rq = qp_rq(qp)->off;
@@ -286,7 +232,7 @@ int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr,
 	err = qp_queues_create(made, attr, pd->handle);
 	if (err)
 		goto free_made;
-	err = pool_take(&made->off);
+	err = pool_take(&pool, &made->off);
 	if (err)
 		goto destroy_queues;
 	made->sh = segment_ptr(made->off);
@@ -305,7 +251,7 @@ int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr,
 drop_handle:
 	handle_free(&qps, qp_base(made)->handle);
 give_block:
-	pool_give(made->off);
+	pool_give(&pool, made->off);
 destroy_queues:
 	qp_queues_destroy(made);
 free_made:
@@ -326,7 +272,7 @@ void qp_destroy(struct qp *qp)
 	qp_delist(qp);
 	async_forget_qp(to_context(base->context), base);
 	qp_queues_destroy(qp);
-	pool_give(qp->off);
+	pool_give(&pool, qp->off);
 	if (qp->peer)
 		peer_put(qp->peer);
 	pthread_mutex_destroy(&base->mutex);

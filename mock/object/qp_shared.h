@@ -12,7 +12,9 @@
 
 #include <infiniband/verbs.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
+#include "host/counters.h"
 #include "host/owner_lock.h"
 #include "host/segment.h"
 #include "object/async.h"
@@ -31,19 +33,56 @@ struct qp_shared {
 	seg_off recv_cq;
 	uint8_t min_rnr_timer;
 	uint8_t max_dest_rd_atomic;
-	uint8_t rq_is_shared; /* an SRQ: its own lock guards it */
-	uint8_t transport;    /* enum bth_transport */
-	uint32_t qkey;        /* UD */
-	union ibv_gid sgid;   /* packets must come to this address … */
-	union ibv_gid dgid;   /* … from that one */
+	uint8_t rq_is_shared;  /* an SRQ: its own lock guards it */
+	uint8_t transport;     /* enum bth_transport */
+	uint8_t type;          /* enum ibv_qp_type */
+	uint8_t device;        /* in the head of the segment */
+	uint32_t qkey;         /* UD */
+	union ibv_gid sgid;    /* packets must come to this address … */
+	union ibv_gid dgid;    /* … from that one */
+	uint64_t rtr_executed; /* requests executed when the connection began */
 
 	/* Written for each request; on a cache line apart from what the owner reads. */
 	struct owner_lock lock __attribute__((aligned(CACHE_LINE)));
 	_Atomic uint32_t epsn; /* the PSN expected next (IBA 9.7.1.2) */
-	uint32_t received;     /* requests since RTR, up to half the PSN space */
-	uint8_t established;   /* the first request came before the QP was in RTS */
 	async_due due;         /* tell by INBOX_QP */
+	uint8_t established;   /* the first request came before the QP was in RTS */
 	uint8_t psn_nak_sent;  /* one NAK for each gap (IBA 9.7.5.1.3) */
+	/* Counted by the holder of the lock: what comes with each request, here … */
+	tally executed[2];       /* without and with a receive */
+	tally executed_bytes[2]; /* of the requests, of their responses */
+
+	/* … what the owner's requester counts … */
+	tally requester[COUNT_RESPONDER - COUNT_REQUESTER]
+	        __attribute__((aligned(CACHE_LINE)));
+	/* … and the responder's other ones. They go on when the block is used again. */
+	tally responder[COUNT_DERIVED - COUNT_DUPLICATE]
+	        __attribute__((aligned(CACHE_LINE)));
+	tally executed_unacked;
 };
+
+_Static_assert(offsetof(struct qp_shared, requester) - offsetof(struct qp_shared, lock) ==
+                       CACHE_LINE,
+               "what each request writes is one cache line");
+
+/* Requests that were executed, ever. The responder's lock is held. */
+static inline uint64_t qp_executed(const struct qp_shared *qp)
+{
+	return atomic_load_explicit(&qp->executed[0], memory_order_relaxed) +
+	       atomic_load_explicit(&qp->executed[1], memory_order_relaxed);
+}
+
+/* For the requester: its lock is held. */
+static inline void count_requester(struct qp_shared *qp, enum counter which,
+                                   uint64_t more)
+{
+	tally_add(&qp->requester[which - COUNT_REQUESTER], more);
+}
+
+/* For the responder, what is not an executed request: its lock is held. */
+static inline void count_responder(struct qp_shared *qp, enum counter which)
+{
+	tally_add(&qp->responder[which - COUNT_DUPLICATE], 1);
+}
 
 #endif

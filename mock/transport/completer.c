@@ -55,6 +55,10 @@ static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status st
 
 void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
 {
+	if (status == IBV_WC_RETRY_EXC_ERR)
+		count_requester(qp->sh, COUNT_RETRY_EXCEEDED, 1);
+	else if (status == IBV_WC_RNR_RETRY_EXC_ERR)
+		count_requester(qp->sh, COUNT_RNR_EXCEEDED, 1);
 	complete(qp, wqe, status);
 	if (qp->sq.unacked)
 		flush_to_sqe(qp);
@@ -74,14 +78,16 @@ static void succeed(struct qp *qp, const struct wqe *wqe, const struct packet *p
 		memcpy(packet->iov->iov_base, &reply->original, sizeof(reply->original));
 	retry_reset(qp);
 	complete(qp, wqe, IBV_WC_SUCCESS);
+	count_request(qp, packet);
 }
 
 static void on_nak(struct qp *qp, const struct wqe *wqe, uint8_t syndrome)
 {
 	switch (syndrome) {
 	case NAK_PSN_SEQUENCE: /* send again from here, as often as retry_cnt allows */
+		count_requester(qp->sh, COUNT_RCVD_SEQ, 1);
 		if (qp->sq.retries)
-			qp->sq.retries--;
+			retry_again(qp);
 		else
 			completer_fail(qp, wqe, IBV_WC_RETRY_EXC_ERR);
 		break;
@@ -91,21 +97,36 @@ static void on_nak(struct qp *qp, const struct wqe *wqe, uint8_t syndrome)
 	}
 }
 
-void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
-                    const struct reply *reply)
+/* An answer to nothing that is under way (IBA 9.7.5.1.1). */
+static void stray(struct qp *qp)
 {
-	if (unlikely(!reply->sent)) {
+	count_requester(qp->sh, COUNT_DROP_ANSWER_PSN, 1);
+	retry_after_loss(qp);
+}
+
+static void take_failure(struct qp *qp, const struct wqe *wqe,
+                         const struct packet *packet, const struct reply *reply)
+{
+	count_request(qp, packet);
+	count_requester(qp->sh, COUNT_SENDS_UNDONE, packet->mask & OP_SEND);
+	if (!reply->sent) {
+		count_requester(qp->sh, COUNT_LOST, 1);
 		retry_after_loss(qp);
 		return;
 	}
 	switch (reply->syndrome & AETH_KIND_MASK) {
-	case AETH_ACK:
-		if (likely(reply->psn == packet->psn))
-			succeed(qp, wqe, packet, reply);
-		else /* of nothing that is under way (IBA 9.7.5.1.1) */
-			retry_after_loss(qp);
-		break;
+	case AETH_ACK: stray(qp); break;
 	case AETH_RNR_NAK: retry_after_rnr(qp, reply->syndrome & ~AETH_KIND_MASK); break;
 	default: on_nak(qp, wqe, reply->syndrome);
 	}
+}
+
+void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
+                    const struct reply *reply)
+{
+	if (likely(reply->sent && (reply->syndrome & AETH_KIND_MASK) == AETH_ACK &&
+	           reply->psn == packet->psn))
+		succeed(qp, wqe, packet, reply);
+	else
+		take_failure(qp, wqe, packet, reply);
 }

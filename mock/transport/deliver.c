@@ -152,7 +152,7 @@ static enum outcome deliver_scattered(const struct request *req)
 		err = peer_write(req->owner, iov, iovs, req->packet->iov,
 		                 req->packet->iovs);
 	if (err == -ESRCH)
-		return after_copy(err);
+		return after_copy(req, err);
 	if (err)
 		status = IBV_WC_LOC_PROT_ERR;
 	err = push_receive(req, status, NULL, NULL);

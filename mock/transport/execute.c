@@ -5,11 +5,11 @@
 #include <errno.h>
 #include "object/mw.h"
 
-enum outcome after_copy(int err)
+enum outcome after_copy(const struct request *req, int err)
 {
 	switch (err) {
 	case 0: return RESP_DONE;
-	case -ESRCH: return RESP_DROP;      /* the owner is gone */
+	case -ESRCH: return drop(req, COUNT_DROP_OWNER);
 	case -EPERM: return RESP_OPERATION; /* the system forbids it */
 	default: return RESP_ACCESS;
 	}
@@ -40,8 +40,9 @@ static enum outcome execute_write(struct request *req)
 	struct iovec iov;
 
 	if (remote_memory(req, IBV_ACCESS_REMOTE_WRITE, req->packet->length, &iov))
-		outcome = after_copy(peer_write(req->owner, &iov, 1, req->packet->iov,
-		                                req->packet->iovs));
+		outcome =
+		        after_copy(req, peer_write(req->owner, &iov, 1, req->packet->iov,
+		                                   req->packet->iovs));
 	return deliver_immediate(req, outcome);
 }
 
@@ -53,7 +54,7 @@ enum outcome execute_read(struct request *req)
 	if (!remote_memory(req, IBV_ACCESS_REMOTE_READ, packet->length, &iov))
 		return RESP_ACCESS;
 	return after_copy(
-	        peer_read(req->owner, &iov, 1, req->packet->iov, req->packet->iovs));
+	        req, peer_read(req->owner, &iov, 1, req->packet->iov, req->packet->iovs));
 }
 
 /* Reads, and writes if the atomic says so. */
@@ -89,7 +90,7 @@ static enum outcome execute_atomic(struct request *req)
 	owner_lock(lock);
 	err = read_modify_write(req, &remote);
 	owner_unlock(lock);
-	return after_copy(err);
+	return after_copy(req, err);
 }
 
 /*

@@ -7,13 +7,20 @@
 #include "object/async.h"
 #include "object/device.h"
 #include "object/gid.h"
+#include "object/inspect.h"
 #include "object/qp_attr.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static void init(void)
+{
+	inspect_init();
+	responder_init();
+}
+
 void transport_init(void)
 {
-	pthread_once(&once, responder_init);
+	pthread_once(&once, init);
 }
 
 int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct qp **qp)
@@ -87,7 +94,7 @@ static void set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
 	sh->qkey = qp->attr.qkey;
 	if (mask & IBV_QP_RQ_PSN) {
 		atomic_store_explicit(&sh->epsn, qp->attr.rq_psn, memory_order_relaxed);
-		sh->received = 0;
+		sh->rtr_executed = qp_executed(sh);
 		sh->psn_nak_sent = 0;
 		sh->established = 0;
 	}

@@ -45,6 +45,9 @@ enum outcome execute(struct request *req);
 enum outcome execute_read(struct request *req);
 
 /* What comes of peer_read() or peer_write(). */
-enum outcome after_copy(int err);
+enum outcome after_copy(const struct request *req, int err);
+
+/* Drops it, for a reason that is counted. */
+enum outcome drop(const struct request *req, enum counter why);
 
 #endif

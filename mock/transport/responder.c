@@ -61,6 +61,12 @@ static void establish(const struct request *req)
 	responder_tell(req->owner, req->qp, IBV_EVENT_COMM_EST);
 }
 
+enum outcome drop(const struct request *req, enum counter why)
+{
+	count_responder(req->qp, why);
+	return RESP_DROP;
+}
+
 /* Whether the QP is there, and is one for this packet. */
 static inline enum outcome check_target(const struct request *req)
 {
@@ -68,14 +74,14 @@ static inline enum outcome check_target(const struct request *req)
 	        atomic_load_explicit(&req->qp->state, memory_order_relaxed);
 
 	if (state < IBV_QPS_RTR || state > IBV_QPS_SQE)
-		return RESP_DROP;
+		return drop(req, COUNT_DROP_STATE);
 	/* IBA 9.6.1.1.1: a packet of another transport is not for this QP. */
 	if (req->qp->transport != (req->packet->opcode & BTH_TRANSPORT))
-		return RESP_DROP;
+		return drop(req, COUNT_DROP_TRANSPORT);
 	/* Stale: another QP lives here now. */
 	if (atomic_load_explicit(&req->qp->qpn, memory_order_relaxed) !=
 	    req->packet->dest_qpn)
-		return RESP_DROP;
+		return drop(req, COUNT_DROP_QPN);
 	return RESP_DONE;
 }
 
@@ -86,7 +92,7 @@ static inline enum outcome check_state(const struct request *req)
 	/* Only the address that it is connected to reaches it (IBA 9.6.1.2.2). */
 	if (memcmp(&req->qp->sgid, req->packet->dgid, sizeof(req->qp->sgid)) ||
 	    memcmp(&req->qp->dgid, req->packet->sgid, sizeof(req->qp->dgid)))
-		return RESP_DROP;
+		return drop(req, COUNT_DROP_ADDRESS);
 	if (unlikely(atomic_load_explicit(&req->qp->state, memory_order_relaxed) ==
 	             IBV_QPS_RTR))
 		establish(req);
@@ -107,9 +113,11 @@ static enum outcome check_psn(struct request *req)
 		return RESP_DONE;
 	}
 	if (diff < 0)
-		return (uint32_t)-diff <= req->qp->received ? RESP_DUPLICATE : RESP_DROP;
+		return (uint32_t)-diff <= qp_executed(req->qp) - req->qp->rtr_executed
+		               ? RESP_DUPLICATE
+		               : drop(req, COUNT_DROP_OLD_PSN);
 	if (req->qp->psn_nak_sent)
-		return RESP_DROP;
+		return drop(req, COUNT_DROP_GAP);
 	req->qp->psn_nak_sent = 1;
 	return RESP_PSN_NAK;
 }
@@ -134,10 +142,12 @@ static enum outcome check_operation(const struct request *req)
 /* UD (IBA 9.8.3.2, 10.2.5): whoever knows the Q_Key is heard. */
 static enum outcome respond_datagram(struct request *req)
 {
-	if (check_target(req) != RESP_DONE ||
-	    req->packet->datagram->qkey != req->qp->qkey ||
-	    take_receive(req) != RESP_DONE)
+	if (check_target(req) != RESP_DONE)
 		return RESP_DROP;
+	if (req->packet->datagram->qkey != req->qp->qkey)
+		return drop(req, COUNT_DROP_DATAGRAM);
+	if (take_receive(req) != RESP_DONE)
+		return drop(req, COUNT_DROP_NO_RECEIVE);
 	return datagram_deliver(req);
 }
 
@@ -154,12 +164,14 @@ static enum outcome respond_unacked(struct request *req)
 	if (check_state(req) != RESP_DONE)
 		return RESP_DROP;
 	if (req->packet->psn != psn_expected(req->qp) && !(req->mask & OP_FIRST))
-		return RESP_DROP;
+		return drop(req, COUNT_DROP_GAP);
 	atomic_store_explicit(&req->qp->epsn, req->packet->psn, memory_order_relaxed);
-	if (check_operation(req) != RESP_DONE || take_receive(req) != RESP_DONE)
-		return RESP_DROP;
+	if (check_operation(req) != RESP_DONE)
+		return drop(req, COUNT_DROP_OPERATION);
+	if (take_receive(req) != RESP_DONE)
+		return drop(req, COUNT_DROP_NO_RECEIVE);
 	outcome = execute(req);
-	return outcome == RESP_ACCESS ? RESP_DROP : outcome;
+	return outcome == RESP_ACCESS ? drop(req, COUNT_DROP_ACCESS) : outcome;
 }
 
 static enum outcome respond(struct request *req)
@@ -169,9 +181,11 @@ static enum outcome respond(struct request *req)
 	if (outcome == RESP_DONE)
 		outcome = check_psn(req);
 	if (outcome == RESP_DUPLICATE && (req->mask & OP_READ))
-		return execute_read(req) == RESP_DONE ? RESP_DUPLICATE : RESP_DROP;
+		return execute_read(req) == RESP_DONE ? RESP_DUPLICATE
+		                                      : drop(req, COUNT_DROP_REPLAY);
+	/* An atomic's result went with the answer that was lost. */
 	if (outcome == RESP_DUPLICATE && (req->mask & OP_ATOMIC))
-		return RESP_DROP; /* its result went with the answer that was lost */
+		return drop(req, COUNT_DROP_REPLAY);
 	if (outcome == RESP_DONE)
 		outcome = check_operation(req);
 	if (outcome == RESP_DONE)
@@ -185,16 +199,38 @@ static const struct {
 	uint8_t syndrome;
 	uint8_t event; /* what the owner hears, when the connection is at its end */
 	bool fatal;
+	uint8_t count; /* enum counter; 0: elsewhere */
 } outcomes[] = {
-	[RESP_DONE] = { AETH_ACK, 0, false },
-	[RESP_DUPLICATE] = { AETH_ACK, 0, false },
-	[RESP_DROP] = { 0, 0, false },
-	[RESP_PSN_NAK] = { NAK_PSN_SEQUENCE, 0, false },
-	[RESP_RNR] = { AETH_RNR_NAK, 0, false },
-	[RESP_INVALID] = { NAK_INVALID_REQUEST, IBV_EVENT_QP_REQ_ERR, true },
-	[RESP_ACCESS] = { NAK_REMOTE_ACCESS, IBV_EVENT_QP_ACCESS_ERR, true },
-	[RESP_OPERATION] = { NAK_REMOTE_OPERATION, IBV_EVENT_QP_FATAL, true },
+	[RESP_DONE] = { AETH_ACK, 0, false, 0 },
+	[RESP_DUPLICATE] = { AETH_ACK, 0, false, COUNT_DUPLICATE },
+	[RESP_DROP] = { 0, 0, false, 0 },
+	[RESP_PSN_NAK] = { NAK_PSN_SEQUENCE, 0, false, COUNT_OUT_OF_SEQ },
+	[RESP_RNR] = { AETH_RNR_NAK, 0, false, COUNT_SENT_RNR },
+	[RESP_INVALID] = { NAK_INVALID_REQUEST, IBV_EVENT_QP_REQ_ERR, true,
+	                   COUNT_NAK_INVALID },
+	[RESP_ACCESS] = { NAK_REMOTE_ACCESS, IBV_EVENT_QP_ACCESS_ERR, true,
+	                  COUNT_NAK_ACCESS },
+	[RESP_OPERATION] = { NAK_REMOTE_OPERATION, IBV_EVENT_QP_FATAL, true,
+	                     COUNT_NAK_OPERATION },
 };
+
+static inline void count_executed(struct qp_shared *qp, const struct packet *packet)
+{
+	tally_add(&qp->executed[(packet->mask & OP_RECV) != 0], 1);
+	tally_add(&qp->executed_bytes[(packet->mask & (OP_READ | OP_ATOMIC)) != 0],
+	          packet->length);
+	if (unlikely(packet->mask & OP_UNACKED))
+		tally_add(&qp->executed_unacked, 1);
+}
+
+/* What is dropped was counted where the reason is known. */
+static void count_refused(const struct request *req, enum outcome outcome)
+{
+	if (outcomes[outcome].count)
+		count_responder(req->qp, req->mask & OP_UNACKED
+		                                 ? COUNT_DROP_ACCESS
+		                                 : outcomes[outcome].count);
+}
 
 void responder_flush(const struct peer *owner, struct qp_shared *qp)
 {
@@ -278,8 +314,9 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	outcome = unlikely(req.mask & OP_UNACKED) ? respond_unacked(&req) : respond(&req);
 	if (outcome == RESP_DONE) {
 		psn_advance(qp);
-		if (qp->received <= PSN_MASK / 2)
-			qp->received++;
+		count_executed(qp, packet);
+	} else {
+		count_refused(&req, outcome);
 	}
 	reply->sent = outcome != RESP_DROP;
 	reply->syndrome = outcomes[outcome].syndrome;

@@ -40,6 +40,7 @@ void retry_after_loss(struct qp *qp)
 
 void retry_after_rnr(struct qp *qp, unsigned int timer)
 {
+	count_requester(qp->sh, COUNT_RCVD_RNR, 1);
 	if (!qp->sq.rnr_retries) {
 		completer_fail(qp, sq_at(&qp->sq, qp->sq.next), IBV_WC_RNR_RETRY_EXC_ERR);
 		return;
@@ -55,6 +56,12 @@ void retry_reset(struct qp *qp)
 	qp->sq.rnr_retries = qp->attr.rnr_retry;
 }
 
+void retry_again(struct qp *qp)
+{
+	qp->sq.retries--;
+	count_requester(qp->sh, COUNT_RETRIES, 1);
+}
+
 static void retry(struct qp *qp)
 {
 	enum sq_wait wait = qp->sq.wait;
@@ -64,7 +71,7 @@ static void retry(struct qp *qp)
 	if (wait == SQ_WAITS_ANSWER && !qp->sq.retries)
 		completer_fail(qp, sq_at(&qp->sq, qp->sq.next), IBV_WC_RETRY_EXC_ERR);
 	else if (wait == SQ_WAITS_ANSWER)
-		qp->sq.retries--;
+		retry_again(qp);
 	requester_run(qp);
 }
 

@@ -76,6 +76,18 @@ int transport_bind_mw(struct qp *qp, struct ibv_mw *mw, const struct ibv_mw_bind
 /* Waits until no responder that is at work now uses the PD's windows. */
 void transport_settle_responders(uint32_t pd);
 
+/* A request went out. */
+static inline void count_request(struct qp *qp, const struct packet *packet)
+{
+	unsigned int read = (packet->mask & (OP_READ | OP_ATOMIC)) != 0;
+
+	_Static_assert(OP_SEND == 1 && COUNT_SENDS == COUNT_REQUESTS + 1 &&
+	                       COUNT_READ_BYTES == COUNT_OUT_BYTES + 1,
+	               "counters in pairs");
+	count_requester(qp->sh, COUNT_REQUESTS + (packet->mask & OP_SEND), 1);
+	count_requester(qp->sh, COUNT_OUT_BYTES + read, packet->length);
+}
+
 /* completer.c: what the answer means for the work request at sq.next. */
 void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
                     const struct reply *reply);
@@ -91,6 +103,8 @@ void retry_wait_at_most(struct qp *qp, enum sq_wait wait, uint64_t ns);
 void retry_after_loss(struct qp *qp);
 void retry_after_rnr(struct qp *qp, unsigned int timer);
 void retry_reset(struct qp *qp);
+/* One of the retries that are left is used up. */
+void retry_again(struct qp *qp);
 void retry_fire(struct timer *timer);
 
 /* credit.c: the requester's lock is held, but for credit_look(), which any poll calls. */

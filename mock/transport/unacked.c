@@ -92,5 +92,7 @@ void unacked_step(struct qp *qp)
 	}
 	requester_number(qp, wqe);
 	send(qp, wqe, &packet);
+	count_request(qp, &packet);
+	count_requester(qp->sh, COUNT_UNACKED, 1);
 	completer_done(qp, wqe);
 }

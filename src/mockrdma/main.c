@@ -15,6 +15,11 @@ static const struct command commands[] = {
 	{ "run", "[--] PROGRAM [ARGUMENT...]",
 	  "run PROGRAM with the mock RDMA device in place of the system's devices",
 	  command_run },
+	{ "ls", "[--json]",
+	  "show the processes of this host, their devices, QPs, CQs, MRs and listeners",
+	  command_ls },
+	{ "stat", "[-a] [-w] [--json]",
+	  "show what they counted: -a zeros too, -w again each second", command_stat },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -38,7 +43,8 @@ static int print_help(void)
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %s %s\n      %s\n", commands[i].name, commands[i].arguments,
 		       commands[i].help);
-	puts("\nExit status: that of the program; 2 when the command line is wrong,\n"
+	puts("\nExit status: of run, that of the program; 2 when the command line is "
+	     "wrong,\n"
 	     "126 when the program cannot be executed, 127 when it is not found.");
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "mockrdma/command.h"
+#include "mockrdma/host.h"
 
 #ifndef LIBDIR
 #define LIBDIR "/usr/local/lib"
@@ -50,7 +51,7 @@ static int is_readable(const char *path)
 }
 
 /* Puts the path of the library into out: 0, or -ENOENT when there is none. */
-static int find_library(char *out, size_t size)
+int find_library(char *out, size_t size)
 {
 	char prefix[PATH_MAX];
 
@@ -85,6 +86,14 @@ static int preload(const char *library)
 	err = setenv(PRELOAD_VAR, value, 1) ? -errno : 0;
 	free(value);
 	return err;
+}
+
+int library_missing(void)
+{
+	fprintf(stderr, "mockrdma: " LIBRARY
+	                " is neither in ../lib beside this launcher nor in " LIBDIR
+	                ": build it with 'make all' or install it\n");
+	return EXIT_FAILURE;
 }
 
 static int execute(char **argv)
@@ -126,13 +135,8 @@ int command_run(int argc, char **argv)
 		return EXIT_USAGE;
 	if (!program[0])
 		return usage_error("run needs a program");
-	if (find_library(library, sizeof(library)) < 0) {
-		fprintf(stderr,
-		        "mockrdma: " LIBRARY
-		        " is neither in ../lib beside this launcher nor in " LIBDIR
-		        ": build it with 'make all' or install it\n");
-		return EXIT_FAILURE;
-	}
+	if (find_library(library, sizeof(library)) < 0)
+		return library_missing();
 	if (strpbrk(library, PRELOAD_SEPARATORS)) {
 		fprintf(stderr,
 		        "mockrdma: cannot preload '%s': " PRELOAD_VAR
