@@ -27,7 +27,8 @@ int call_complete(struct cm_id *id)
 		return err;
 	id->rdma.event = &got->rdma;
 	event = &got->rdma;
-	if (event->event == RDMA_CM_EVENT_REJECTED)
+	if (event->event == RDMA_CM_EVENT_REJECTED ||
+	    (event->event == RDMA_CM_EVENT_UNREACHABLE && event->status > 0))
 		return -ECONNREFUSED;
 	return event->status < 0 ? event->status : -event->status;
 }
@@ -41,6 +42,15 @@ static int limit(uint8_t asked, uint8_t *limit)
 		return -EINVAL;
 	*limit = asked == RDMA_MAX_RESP_RES ? DEVICE_MAX_RD_ATOMIC : asked;
 	return 0;
+}
+
+static int limits(struct conn_param *param)
+{
+	int err =
+	        limit(param->rdma.responder_resources, &param->rdma.responder_resources);
+
+	return err ? err
+	           : limit(param->rdma.initiator_depth, &param->rdma.initiator_depth);
 }
 
 static int copy_private(struct conn_param *to, const void *data, uint8_t length,
@@ -82,21 +92,19 @@ static int copy_param(const struct cm_id *id, const struct rdma_conn_param *from
 
 int call_connect(struct cm_id *id, const struct rdma_conn_param *param)
 {
+	bool datagram = id_is_datagram(id);
 	struct conn_param full;
-	int err = copy_param(id, param, PRIVATE_REQ, &full);
+	int err = copy_param(id, param, datagram ? PRIVATE_SIDR_REQ : PRIVATE_REQ, &full);
 
-	if (!err)
-		err = limit(full.rdma.responder_resources,
-		            &full.rdma.responder_resources);
-	if (!err)
-		err = limit(full.rdma.initiator_depth, &full.rdma.initiator_depth);
+	if (!err && !datagram)
+		err = limits(&full);
 	if (err)
 		return err;
 	gid_refresh_old();
 	err = id_lock(id);
 	if (err)
 		return err;
-	err = conn_connect(id, &full);
+	err = datagram ? sidr_connect(id, &full) : conn_connect(id, &full);
 	cm_leave();
 	return err ? err : call_complete(id);
 }
@@ -112,10 +120,8 @@ static int accept_limits(const struct cm_id *id, struct conn_param *full)
 {
 	bool all = full->rdma.responder_resources == RDMA_MAX_RESP_RES;
 	bool deep = full->rdma.initiator_depth == RDMA_MAX_INIT_DEPTH;
-	int err = limit(full->rdma.responder_resources, &full->rdma.responder_resources);
+	int err = limits(full);
 
-	if (!err)
-		err = limit(full->rdma.initiator_depth, &full->rdma.initiator_depth);
 	if (all)
 		full->rdma.responder_resources =
 		        lesser(full->rdma.responder_resources, id->responder_resources);
@@ -136,12 +142,30 @@ static int accept_connection(struct cm_id *id, const struct conn_param *full)
 	return err;
 }
 
+/* The answer is all there is: no event follows. */
+static int accept_datagrams(struct cm_id *id, const struct rdma_conn_param *param)
+{
+	struct conn_param full;
+	int err = copy_param(id, param, PRIVATE_SIDR_REP, &full);
+
+	if (!err)
+		err = id_lock(id);
+	if (err)
+		return err;
+	err = sidr_accept(id, &full);
+	cm_leave();
+	return err;
+}
+
 /* The queue pair receives before the peer can know that it may send. */
 int call_accept(struct cm_id *id, const struct rdma_conn_param *param)
 {
 	struct conn_param full;
-	int err = copy_param(id, param, PRIVATE_REP, &full);
+	int err;
 
+	if (id_is_datagram(id))
+		return accept_datagrams(id, param);
+	err = copy_param(id, param, PRIVATE_REP, &full);
 	if (!err)
 		err = accept_limits(id, &full);
 	if (err)
@@ -162,14 +186,17 @@ int call_accept(struct cm_id *id, const struct rdma_conn_param *param)
 int call_reject(struct cm_id *id, enum reject_reason reason, const void *data,
                 uint8_t length)
 {
+	bool datagram = id_is_datagram(id);
 	struct conn_param copy = { 0 };
-	int err = copy_private(&copy, data, length, PRIVATE_REJ);
+	int err = copy_private(&copy, data, length,
+	                       datagram ? PRIVATE_SIDR_REP : PRIVATE_REJ);
 
 	if (!err)
 		err = id_lock(id);
 	if (err)
 		return err;
-	err = conn_reject(id, reason, copy.private_data, length);
+	err = datagram ? sidr_reject(id, copy.private_data, length)
+	               : conn_reject(id, reason, copy.private_data, length);
 	cm_leave();
 	return err;
 }
@@ -195,7 +222,7 @@ int call_disconnect(struct cm_id *id)
 
 	if (err)
 		return err;
-	err = id->conn.state == CONN_NONE ? -EINVAL : 0;
+	err = id->conn.state == CONN_NONE || id_is_datagram(id) ? -EINVAL : 0;
 	cm_leave();
 	if (!err)
 		err = id_qp_fail(id);

@@ -204,6 +204,10 @@ static void give_up(struct conn *conn)
 		conn_enter_timewait(conn);
 		return;
 	}
+	if (conn->state == CONN_SIDR_REQ_SENT) {
+		sidr_fail(conn, -ETIMEDOUT);
+		return;
+	}
 	send_reject(conn, REJECT_TIMEOUT, NULL, 0);
 	conn_close(conn);
 	event_raise(conn_id(conn), RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
@@ -215,6 +219,7 @@ static void expired(struct conn *conn)
 	case CONN_REQ_SENT:
 	case CONN_REP_SENT:
 	case CONN_DREQ_SENT:
+	case CONN_SIDR_REQ_SENT:
 		if (!conn->busy && !conn->retries) {
 			give_up(conn);
 			return;
@@ -263,6 +268,7 @@ static void peer_lost(struct conn *conn)
 		conn_disconnected(conn);
 		conn_enter_timewait(conn);
 		return;
+	case CONN_SIDR_REQ_SENT: sidr_fail(conn, SIDR_REJECTED); return;
 	default: return;
 	}
 }
@@ -326,6 +332,7 @@ void conn_abandon(struct cm_id *id)
 		conn_send_until_answer(conn, CONN_DREQ_SENT);
 		break;
 	case CONN_DREQ_RCVD: conn_send(conn, MESSAGE_DREP); break;
+	case CONN_SIDR_REQ_RCVD: sidr_reject(id, NULL, 0); break;
 	default: break;
 	}
 	conn_close(conn);
@@ -346,16 +353,14 @@ void conn_release(struct conn *conn)
  * The consumer's calls
  */
 
-static void fill_addresses(const struct cm_id *id, struct message_req *req)
+void conn_fill_route(const struct cm_id *id, struct message_route *route)
 {
 	const struct rdma_addr *addr = &id->rdma.route.addr;
 
-	req->service_id = (uint64_t)id->rdma.ps << 16 | addr_port(&addr->dst_addr);
-	req->ip_version = addr_to_wire(&addr->src_addr, req->source_ip);
-	addr_to_wire(&addr->dst_addr, req->destination_ip);
-	req->source_port = addr_port(&addr->src_addr);
-	req->source_gid = addr->addr.ibaddr.sgid;
-	req->destination_gid = addr->addr.ibaddr.dgid;
+	route->service_id = (uint64_t)id->rdma.ps << 16 | addr_port(&addr->dst_addr);
+	route->ip_version = addr_to_wire(&addr->src_addr, route->source_ip);
+	addr_to_wire(&addr->dst_addr, route->destination_ip);
+	route->source_port = addr_port(&addr->src_addr);
 }
 
 static struct message_ece ece_to_wire(const struct ibv_ece *ece)
@@ -374,7 +379,9 @@ static void fill_request(struct cm_id *id, const struct conn_param *param)
 	struct message_req *req = &conn->sent.req;
 
 	conn->sent = (struct message){ .kind = MESSAGE_REQ };
-	fill_addresses(id, req);
+	conn_fill_route(id, &req->route);
+	req->source_gid = id->rdma.route.addr.addr.ibaddr.sgid;
+	req->destination_gid = id->rdma.route.addr.addr.ibaddr.dgid;
 	req->qpn = conn->local_qpn;
 	req->psn = conn->rq_psn;
 	req->responder_resources = param->rdma.responder_resources;
@@ -390,7 +397,7 @@ static void fill_request(struct cm_id *id, const struct conn_param *param)
 	memcpy(req->private_data, param->private_data, PRIVATE_REQ);
 }
 
-static int find_listener(const struct cm_id *id, struct peer **peer)
+int conn_find_service(const struct cm_id *id, struct peer **peer)
 {
 	struct host_place place;
 	uint32_t handle;
@@ -408,7 +415,7 @@ int conn_connect(struct cm_id *id, const struct conn_param *param)
 
 	if (id->stage != ID_ROUTE_RESOLVED)
 		return -EINVAL;
-	err = find_listener(id, &peer);
+	err = conn_find_service(id, &peer);
 	if (err == -ENOENT || err == -ESRCH) {
 		id->stage = ID_CONNECT;
 		reject_self(conn, REJECT_INVALID_SERVICE_ID);

@@ -24,6 +24,10 @@ enum conn_state {
 	CONN_DREQ_SENT,
 	CONN_DREQ_RCVD,
 	CONN_TIMEWAIT,
+	/* Datagrams: no connection, a question and its answer. */
+	CONN_SIDR_REQ_SENT,
+	CONN_SIDR_REQ_RCVD,
+	CONN_SIDR_ANSWERED,
 	CONN_CLOSED, /* refused, given up, or over */
 	CONN_STATES,
 };
@@ -43,6 +47,7 @@ struct conn {
 	bool busy;         /* the peer took it not: that was no try */
 	/* What both have agreed on, as a queue pair needs it. */
 	uint32_t local_qpn, remote_qpn;
+	uint32_t qkey; /* of datagrams, once it is agreed on */
 	uint32_t rq_psn, sq_psn;
 	uint8_t responder_resources, initiator_depth;
 	uint8_t retry_count, rnr_retry_count;
@@ -69,6 +74,11 @@ int conn_disconnect(struct cm_id *id, bool *told);
 /* Receive without an RTU: the peer's data has come. -EISCONN when that is known. */
 int conn_data_came(struct cm_id *id);
 
+/* sidr.c: the same for datagrams. */
+int sidr_connect(struct cm_id *id, const struct conn_param *param);
+int sidr_accept(struct cm_id *id, const struct conn_param *param);
+int sidr_reject(struct cm_id *id, const uint8_t *data, uint8_t length);
+
 /* The id goes: tells the peer, once, and takes part in nothing any more. */
 void conn_abandon(struct cm_id *id);
 /* Then without the lock: nothing of it runs any more. */
@@ -76,8 +86,14 @@ void conn_release(struct conn *conn);
 
 /* receive.c: from the inbox. */
 void messages_receive(struct peer *from, const void *body, uint32_t length);
-/* listen.c: a REQ that is not a repetition. */
+/* listen.c: a REQ, or SIDR_REQ, that is not a repetition. */
 void listen_request(struct peer *from, const struct message *message);
+/* sidr.c */
+void sidr_on_req(struct peer *from, struct conn *conn, const struct message *message);
+void sidr_on_rep(struct peer *from, struct conn *conn, const struct message *message);
+void sidr_refuse(struct peer *to, const struct message *about, enum sidr_status status);
+/* The question has no answer any more. */
+void sidr_fail(struct conn *conn, int status);
 int listen_start(struct cm_id *id, int backlog);
 
 /* Between those files. */
@@ -93,6 +109,9 @@ void conn_close(struct conn *conn);
 void conn_disconnected(struct conn *conn);
 void conn_enter_timewait(struct conn *conn);
 void conn_rejected(struct conn *conn, const struct message *message);
+/* The way to whoever listens where the id leads: -ENOENT, -ESRCH when nobody does. */
+int conn_find_service(const struct cm_id *id, struct peer **peer);
+void conn_fill_route(const struct cm_id *id, struct message_route *route);
 /* To whoever sent a message that belongs to no connection. */
 void reject_message(struct peer *to, const struct message *about,
                     enum reject_reason reason);

@@ -38,8 +38,10 @@ static int on_request(const struct cm_id *listener, const struct rdma_cm_event *
 {
 	struct cm_id *id = to_cm_id(event->id);
 
-	id->responder_resources = event->param.conn.responder_resources;
-	id->initiator_depth = event->param.conn.initiator_depth;
+	if (!id_is_datagram(id)) {
+		id->responder_resources = event->param.conn.responder_resources;
+		id->initiator_depth = event->param.conn.initiator_depth;
+	}
 	return listener->sync ? id_migrate(id, NULL) : 0;
 }
 

@@ -51,6 +51,7 @@ struct cm_event *event_new(struct cm_id *id, enum rdma_cm_event_type type, int s
 void event_queue(struct cm_event *event);
 /* Both at once. */
 void event_raise(struct cm_id *id, enum rdma_cm_event_type type, int status);
+/* Of a connection or of datagrams: both kinds of parameters begin with it. */
 void event_set_private(struct cm_event *event, const uint8_t *data, uint8_t length);
 
 /* Under the lock: takes the id's events off its channel, onto a list or another channel.

@@ -68,6 +68,12 @@ static inline struct cm_id *to_cm_id(struct rdma_cm_id *id)
 	return container_of(id, struct cm_id, rdma);
 }
 
+/* No connections, but datagrams to and from anyone. */
+static inline bool id_is_datagram(const struct cm_id *id)
+{
+	return id->rdma.qp_type == IBV_QPT_UD;
+}
+
 /*
  * channel NULL makes a synchronous id. -EINVAL for what is no port space, or has no such
  * queue pairs; -errno when the device cannot be opened.

@@ -42,41 +42,56 @@ int listen_start(struct cm_id *id, int backlog)
 	return err;
 }
 
-static bool req_is_sane(const struct message *message)
+static bool req_is_sane(const struct message_req *req)
 {
-	const struct message_req *req = &message->req;
-
-	return message->local_id && !message->remote_id && req->qpn <= PSN_MASK &&
-	       req->psn <= PSN_MASK && req->retry_count <= COUNT_MAX_3BIT &&
+	return req->qpn <= PSN_MASK && req->psn <= PSN_MASK &&
+	       req->retry_count <= COUNT_MAX_3BIT &&
 	       req->rnr_retry_count <= COUNT_MAX_3BIT && req->ack_timeout <= 31 &&
 	       req->path_mtu >= IBV_MTU_256 && req->path_mtu <= IBV_MTU_4096;
 }
 
-/* Where the request comes from and goes to, as addresses of the id that it will have. */
-static int read_addresses(const struct message_req *req, struct rdma_addr *addr)
+static bool request_is_sane(const struct message *message)
 {
-	int err = addr_from_wire(req->ip_version, req->destination_ip,
-	                         (uint16_t)req->service_id, &addr->src_storage);
-
-	return err ? err
-	           : addr_from_wire(req->ip_version, req->source_ip, req->source_port,
-	                            &addr->dst_storage);
+	return message->local_id && !message->remote_id &&
+	       (message->kind != MESSAGE_REQ || req_is_sane(&message->req));
 }
 
-/* The listener of this process that the service id and the address lead to. */
-static struct cm_id *find_listener(const struct message_req *req,
+static const struct message_route *route_of(const struct message *message)
+{
+	return message->kind == MESSAGE_REQ ? &message->req.route
+	                                    : &message->sidr_req.route;
+}
+
+/* Where the request comes from and goes to, as addresses of the id that it will have. */
+static int read_addresses(const struct message_route *route, struct rdma_addr *addr)
+{
+	int err = addr_from_wire(route->ip_version, route->destination_ip,
+	                         (uint16_t)route->service_id, &addr->src_storage);
+
+	return err ? err
+	           : addr_from_wire(route->ip_version, route->source_ip,
+	                            route->source_port, &addr->dst_storage);
+}
+
+/* The listener of this process that the service id and the address lead to, if it is one
+ * for this kind of request. */
+static struct cm_id *find_listener(const struct message *message,
                                    const struct sockaddr *to)
 {
+	const struct message_route *route = route_of(message);
 	struct host_place place;
 	struct cm_id *id;
 	uint32_t handle;
 
-	if (registry_find_listener(to, (int)(req->service_id >> 16), &place, &handle) ||
+	if (registry_find_listener(to, (int)(route->service_id >> 16), &place, &handle) ||
 	    place.slot != peer_self()->slot ||
 	    place.generation != peer_self()->generation)
 		return NULL;
 	id = id_find(handle);
-	return id && id->stage == ID_LISTEN ? id : NULL;
+	return id && id->stage == ID_LISTEN &&
+	                       id_is_datagram(id) == (message->kind == MESSAGE_SIDR_REQ)
+	               ? id
+	               : NULL;
 }
 
 static void take_req(struct conn *conn, const struct message_req *req)
@@ -91,6 +106,20 @@ static void take_req(struct conn *conn, const struct message_req *req)
 	conn->rnr_retry_count = req->rnr_retry_count;
 	conn->ack_timeout = req->ack_timeout;
 	conn->path_mtu = (uint8_t)min_u64(req->path_mtu, gid_active_mtu());
+	id_take_ece(conn_id(conn), &req->ece);
+}
+
+static void take_request(struct cm_id *child, const struct message *message)
+{
+	if (message->kind == MESSAGE_REQ) {
+		child->options.tos = message->req.traffic_class;
+		take_req(&child->conn, &message->req);
+	} else {
+		child->options.tos = message->sidr_req.traffic_class;
+		child->conn.state = CONN_SIDR_REQ_RCVD;
+	}
+	addr_set_device(child);
+	addr_set_route(child);
 }
 
 static void describe(struct rdma_cm_event *event, const struct cm_id *child,
@@ -109,7 +138,7 @@ static void describe(struct rdma_cm_event *event, const struct cm_id *child,
 
 /* 0 with the listener's event queued, or why not. */
 static int show(struct cm_id *listener, struct cm_id *child,
-                const struct message_req *req)
+                const struct message *message)
 {
 	struct cm_event *event = event_new(listener, RDMA_CM_EVENT_CONNECT_REQUEST, 0);
 
@@ -117,8 +146,13 @@ static int show(struct cm_id *listener, struct cm_id *child,
 		return -ENOMEM;
 	event->rdma.id = &child->rdma;
 	event->rdma.listen_id = &listener->rdma;
-	describe(&event->rdma, child, req);
-	event_set_private(event, req->private_data, PRIVATE_REQ);
+	if (message->kind == MESSAGE_REQ) {
+		describe(&event->rdma, child, &message->req);
+		event_set_private(event, message->req.private_data, PRIVATE_REQ);
+	} else {
+		event_set_private(event, message->sidr_req.private_data,
+		                  PRIVATE_SIDR_REQ);
+	}
 	event_queue(event);
 	listener->waiting++;
 	return 0;
@@ -135,11 +169,7 @@ static int add_child(struct cm_id *listener, struct peer *from,
 	if (!child)
 		return -ENOMEM;
 	child->rdma.route.addr = *addr;
-	child->options.tos = message->req.traffic_class;
-	addr_set_device(child);
-	addr_set_route(child);
-	take_req(&child->conn, &message->req);
-	id_take_ece(child, &message->req.ece);
+	take_request(child, message);
 	err = peer_get(from->slot, from->generation, &peer);
 	if (err)
 		goto discard;
@@ -148,7 +178,7 @@ static int add_child(struct cm_id *listener, struct peer *from,
 		peer_put(peer);
 		goto discard;
 	}
-	err = show(listener, child, &message->req);
+	err = show(listener, child, message);
 	if (!err)
 		return 0;
 	conn_close(&child->conn);
@@ -159,28 +189,36 @@ discard:
 	return err;
 }
 
+static void refuse(struct peer *from, const struct message *message,
+                   enum reject_reason reason, enum sidr_status status)
+{
+	if (message->kind == MESSAGE_REQ)
+		reject_message(from, message, reason);
+	else
+		sidr_refuse(from, message, status);
+}
+
 void listen_request(struct peer *from, const struct message *message)
 {
-	const struct message_req *req = &message->req;
 	struct rdma_addr addr = { 0 };
 	struct cm_id *listener;
 
-	if (!req_is_sane(message) || read_addresses(req, &addr)) {
+	if (!request_is_sane(message) || read_addresses(route_of(message), &addr)) {
 		mock_warn("a connection request makes no sense and is dropped");
 		return;
 	}
-	listener = find_listener(req, &addr.src_addr);
+	listener = find_listener(message, &addr.src_addr);
 	if (!listener) {
-		reject_message(from, message, REJECT_INVALID_SERVICE_ID);
+		refuse(from, message, REJECT_INVALID_SERVICE_ID, SIDR_NOT_SUPPORTED);
 		return;
 	}
 	if (listener->waiting >= listener->backlog) {
 		mock_warn("a connection request is refused: %u wait to be accepted "
 		          "already: give rdma_listen() a larger backlog",
 		          listener->waiting);
-		reject_message(from, message, REJECT_CONSUMER);
+		refuse(from, message, REJECT_CONSUMER, SIDR_REJECTED);
 		return;
 	}
 	if (add_child(listener, from, message, &addr))
-		reject_message(from, message, REJECT_NO_RESOURCES);
+		refuse(from, message, REJECT_NO_RESOURCES, SIDR_REJECTED);
 }

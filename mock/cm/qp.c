@@ -2,6 +2,7 @@
 #include "cm/qp.h"
 
 #include <errno.h>
+#include "base/log.h"
 #include "cm/addr.h"
 #include "cm/device.h"
 #include "object/channel.h"
@@ -10,11 +11,6 @@
 #include "object/pd.h"
 #include "object/srq.h"
 #include "transport/transport.h"
-
-static bool is_datagram(const struct cm_id *id)
-{
-	return id->rdma.qp_type == IBV_QPT_UD;
-}
 
 /*
  * Attributes
@@ -34,30 +30,34 @@ static int fill_init(const struct conn *conn, struct ibv_qp_attr *attr)
 	return IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS;
 }
 
-static void fill_path(const struct cm_id *id, unsigned int sgid_index,
-                      struct ibv_ah_attr *av)
+int id_path_attr(const struct cm_id *id, struct ibv_ah_attr *attr)
 {
-	*av = (struct ibv_ah_attr){
-		.grh = {
-			.dgid = id->path.dgid,
-			.sgid_index = (uint8_t)sgid_index,
-			.hop_limit = id->path.hop_limit,
-			.traffic_class = id->path.traffic_class,
-		},
-		.is_global = 1,
-		.port_num = DEVICE_PORT,
-	};
-}
-
-static int fill_rtr(const struct cm_id *id, struct ibv_qp_attr *attr)
-{
-	const struct conn *conn = &id->conn;
 	unsigned int sgid_index;
 	int err = addr_gid_index(&id->path.sgid, &sgid_index);
 
 	if (err)
 		return err;
-	fill_path(id, sgid_index, &attr->ah_attr);
+	*attr = (struct ibv_ah_attr){
+		.grh = {
+			.dgid = id->path.dgid,
+			.sgid_index = (uint8_t)sgid_index,
+			.hop_limit = id->path.hop_limit,
+			.traffic_class = id->path.traffic_class,
+			.flow_label = be32toh(id->path.flow_label),
+		},
+		.is_global = 1,
+		.port_num = DEVICE_PORT,
+	};
+	return 0;
+}
+
+static int fill_rtr(const struct cm_id *id, struct ibv_qp_attr *attr)
+{
+	const struct conn *conn = &id->conn;
+	int err = id_path_attr(id, &attr->ah_attr);
+
+	if (err)
+		return err;
 	attr->path_mtu = conn->path_mtu;
 	attr->dest_qp_num = conn->remote_qpn;
 	attr->rq_psn = conn->rq_psn;
@@ -78,6 +78,35 @@ static int fill_rts(const struct conn *conn, struct ibv_qp_attr *attr)
 	       IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
 }
 
+/* The key of datagrams, as the kernel's rdma_cm has it; IPoIB's is that of its broadcast
+ * group, which RoCE has not. */
+static int fill_qkey(const struct cm_id *id, uint32_t *qkey)
+{
+	if (id->rdma.ps == RDMA_PS_IPOIB) {
+		mock_error("RDMA_PS_IPOIB: there is no IPoIB on RoCE: use RDMA_PS_UDP");
+		return -EADDRNOTAVAIL;
+	}
+	*qkey = id->conn.qkey ? id->conn.qkey : RDMA_UDP_QKEY;
+	return 0;
+}
+
+static int fill_datagram(const struct cm_id *id, struct ibv_qp_attr *attr)
+{
+	int err;
+
+	switch (attr->qp_state) {
+	case IBV_QPS_INIT:
+		attr->pkey_index = 0;
+		attr->port_num = DEVICE_PORT;
+		err = fill_qkey(id, &attr->qkey);
+		return err ? err
+		           : IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY;
+	case IBV_QPS_RTR: return IBV_QP_STATE;
+	case IBV_QPS_RTS: attr->sq_psn = 0; return IBV_QP_STATE | IBV_QP_SQ_PSN;
+	default: return -EINVAL;
+	}
+}
+
 static bool knows_peer(const struct conn *conn)
 {
 	return conn->state == CONN_REQ_RCVD || conn->state == CONN_REP_SENT ||
@@ -89,6 +118,8 @@ static int fill(const struct cm_id *id, struct ibv_qp_attr *attr)
 {
 	if (!id->rdma.verbs)
 		return -EINVAL;
+	if (id_is_datagram(id))
+		return fill_datagram(id, attr);
 	switch (attr->qp_state) {
 	case IBV_QPS_INIT: return fill_init(&id->conn, attr);
 	case IBV_QPS_RTR: return knows_peer(&id->conn) ? fill_rtr(id, attr) : -EINVAL;
@@ -123,12 +154,24 @@ static int move_qp(struct cm_id *id, struct ibv_qp_attr *attr, int mask)
 	return transport_qp_modify(to_qp(id->rdma.qp), attr, mask);
 }
 
-static int to_init(struct cm_id *id)
+static int to_state(struct cm_id *id, enum ibv_qp_state state)
 {
-	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT };
+	struct ibv_qp_attr attr = { .qp_state = state };
 	int mask, err = id_qp_attr(id, &attr, &mask);
 
 	return err ? err : move_qp(id, &attr, mask);
+}
+
+/* As far as a new queue pair goes: that of datagrams needs no peer. */
+static int to_first_state(struct cm_id *id)
+{
+	int err = to_state(id, IBV_QPS_INIT);
+
+	if (!err && id_is_datagram(id))
+		err = to_state(id, IBV_QPS_RTR);
+	if (!err && id_is_datagram(id))
+		err = to_state(id, IBV_QPS_RTS);
+	return err;
 }
 
 static int to_rtr(struct cm_id *id, uint8_t responder_resources)
@@ -158,7 +201,7 @@ static int to_rts(struct cm_id *id, uint8_t initiator_depth)
 int id_qp_ready(struct cm_id *id, uint8_t responder_resources, uint8_t initiator_depth)
 {
 	/* Once more INIT: what the peer may do is known only now. */
-	int err = to_init(id);
+	int err = to_state(id, IBV_QPS_INIT);
 
 	if (!err)
 		err = to_rtr(id, responder_resources);
@@ -237,7 +280,7 @@ static int make_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr 
 	if (err)
 		return err;
 	id->rdma.qp = qp_base(qp);
-	err = to_init(id);
+	err = to_first_state(id);
 	if (err) {
 		transport_qp_destroy(qp);
 		id->rdma.qp = NULL;
@@ -251,7 +294,7 @@ int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *a
 	int err;
 
 	if (id->rdma.qp || !id->rdma.verbs || id->forks != cm_forks() ||
-	    is_datagram(id) != (attr->qp_type == IBV_QPT_UD))
+	    id_is_datagram(id) != (attr->qp_type == IBV_QPT_UD))
 		return -EINVAL;
 	if (!pd)
 		pd = id->rdma.pd;

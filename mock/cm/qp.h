@@ -20,6 +20,9 @@ int id_destroy_srq(struct cm_id *id);
 /* rdma_init_qp_attr(3): -EINVAL when the connection is not as far as attr->qp_state. */
 int id_qp_attr(const struct cm_id *id, struct ibv_qp_attr *attr, int *mask);
 
+/* Under the lock: where packets to the peer go. -EADDRNOTAVAIL. */
+int id_path_attr(const struct cm_id *id, struct ibv_ah_attr *attr);
+
 /* To RTR and RTS; limits of RDMA_MAX_RESP_RES and RDMA_MAX_INIT_DEPTH are what the peers
  * agreed on. */
 int id_qp_ready(struct cm_id *id, uint8_t responder_resources, uint8_t initiator_depth);

@@ -155,8 +155,10 @@ static void on_drep(struct peer *from, struct conn *conn, const struct message *
 }
 
 static receiver *const receivers[MESSAGE_KINDS] = {
-	[MESSAGE_REQ] = on_req, [MESSAGE_REP] = on_rep,   [MESSAGE_RTU] = on_rtu,
-	[MESSAGE_REJ] = on_rej, [MESSAGE_DREQ] = on_dreq, [MESSAGE_DREP] = on_drep,
+	[MESSAGE_REQ] = on_req,           [MESSAGE_REP] = on_rep,
+	[MESSAGE_RTU] = on_rtu,           [MESSAGE_REJ] = on_rej,
+	[MESSAGE_DREQ] = on_dreq,         [MESSAGE_DREP] = on_drep,
+	[MESSAGE_SIDR_REQ] = sidr_on_req, [MESSAGE_SIDR_REP] = sidr_on_rep,
 };
 
 /* Whether a connection with that process is what the message speaks of. */

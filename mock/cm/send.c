@@ -14,7 +14,7 @@ int (*message_carrier)(struct peer *to, const struct message *message) = to_inbo
 int message_send(struct peer *to, const struct message *message)
 {
 	static const char *const names[MESSAGE_KINDS] = {
-		"REQ", "REP", "RTU", "REJ", "DREQ", "DREP",
+		"REQ", "REP", "RTU", "REJ", "DREQ", "DREP", "SIDR_REQ", "SIDR_REP",
 	};
 	struct message out = *message;
 

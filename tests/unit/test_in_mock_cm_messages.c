@@ -404,13 +404,13 @@ static void senseless_requests_body(struct side *side)
 	expect_dropped(&bad, &pair);
 	bad = req, bad.req.path_mtu = 0;
 	expect_dropped(&bad, &pair);
-	bad = req, bad.req.ip_version = 5;
+	bad = req, bad.req.route.ip_version = 5;
 	expect_dropped(&bad, &pair);
 	/* For a port where nobody listens, or another port space. */
-	bad = req, bad.req.service_id ^= 1;
+	bad = req, bad.req.route.service_id ^= 1;
 	receive(&bad);
 	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
-	bad = req, bad.req.service_id ^= 1ULL << 63;
+	bad = req, bad.req.route.service_id ^= 1ULL << 63;
 	bad.local_id ^= 1;
 	receive(&bad);
 	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
