@@ -346,8 +346,9 @@ void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *
 	*attr = qp->attr;
 	attr->rq_psn = atomic_load_explicit(&qp->sh->epsn, memory_order_relaxed);
 	attr->sq_psn = qp->sq.psn;
-	owner_unlock(&qp->sq.lock);
 	attr->qp_state = attr->cur_qp_state = base->state = qp_state(qp);
+	attr->sq_draining = attr->qp_state == IBV_QPS_SQD && qp->sq.started;
+	owner_unlock(&qp->sq.lock);
 	attr->cap = qp->cap;
 	*init = (struct ibv_qp_init_attr){
 		.qp_context = base->qp_context,

@@ -159,9 +159,9 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 }
 
 int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
-                  enum ibv_qp_state *next)
+                  enum ibv_qp_state from, enum ibv_qp_state *next)
 {
-	enum ibv_qp_state from = qp_state(qp), to = from;
+	enum ibv_qp_state to = from;
 	const struct transition *transition;
 
 	if (mask & IBV_QP_CUR_STATE) {

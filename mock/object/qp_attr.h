@@ -8,10 +8,11 @@
 /*
  * Whether ibv_modify_qp() may make this change now: the transition exists, each required
  * attribute is given, none that is not permitted, and each value is one that the device
- * can take. 0 or -EINVAL. The requester's lock is held. *next is the state it leads to.
+ * can take. 0 or -EINVAL. The requester's lock is held. from is the QP's state, *next the
+ * one that it leads to.
  */
 int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
-                  enum ibv_qp_state *next);
+                  enum ibv_qp_state from, enum ibv_qp_state *next);
 
 /* Copies the attributes that the mask names; all but the state. */
 void qp_attr_apply(struct qp *qp, const struct ibv_qp_attr *attr, int mask);

@@ -112,12 +112,15 @@ static void set_requester(struct qp *qp, int mask)
 }
 
 static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
-                  enum ibv_qp_state next)
+                  enum ibv_qp_state from, enum ibv_qp_state next)
 {
 	int err = 0;
 
 	responder_lock(peer_self(), qp->sh);
-	if (mask & IBV_QP_AV)
+	/* A peer's request may have been its end meanwhile. */
+	if (qp_state(qp) != from)
+		err = -EINVAL;
+	else if (mask & IBV_QP_AV)
 		err = set_path(qp, &attr->ah_attr);
 	if (!err) {
 		qp_attr_apply(qp, attr, mask);
@@ -136,18 +139,19 @@ static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 
 int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 {
-	enum ibv_qp_state next;
+	enum ibv_qp_state from, next;
 	int err;
 
 	owner_lock(&qp->sq.lock);
-	err = qp_attr_check(qp, attr, mask, &next);
+	from = qp_state(qp);
+	err = qp_attr_check(qp, attr, mask, from, &next);
 	if (!err) {
 		if (next == IBV_QPS_RESET)
 			reset(qp);
 		else if (next == IBV_QPS_ERR)
 			flush_to_error(qp);
 		else
-			err = change(qp, attr, mask, next);
+			err = change(qp, attr, mask, from, next);
 		qp_base(qp)->state = qp_state(qp);
 	}
 	owner_unlock(&qp->sq.lock);
