@@ -7,6 +7,7 @@
 #include "host/engine.h"
 #include "object/clock.h"
 #include "object/cq.h"
+#include "object/pd.h"
 #include "transport/transport.h"
 
 static struct cq *of(struct ibv_cq_ex *ex)
@@ -136,7 +137,7 @@ static void fill(struct ibv_cq_ex *ex)
 }
 
 /* What this device cannot tell of a completion, or do with a CQ, is refused. */
-static int check(const struct ibv_cq_init_attr_ex *attr)
+static int check(struct ibv_context *context, const struct ibv_cq_init_attr_ex *attr)
 {
 	const uint64_t timestamps = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP |
 	                            IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
@@ -145,10 +146,14 @@ static int check(const struct ibv_cq_init_attr_ex *attr)
 
 	if (attr->wc_flags & ~(IBV_WC_STANDARD_FLAGS | timestamps))
 		return -EOPNOTSUPP;
-	if (attr->comp_mask & ~IBV_CQ_INIT_ATTR_MASK_FLAGS)
+	if (attr->comp_mask & ~(IBV_CQ_INIT_ATTR_MASK_FLAGS | IBV_CQ_INIT_ATTR_MASK_PD))
 		return -EOPNOTSUPP;
 	if ((attr->comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) && (attr->flags & ~flags))
 		return -EOPNOTSUPP;
+	if ((attr->comp_mask & IBV_CQ_INIT_ATTR_MASK_PD) &&
+	    (!attr->parent_domain || attr->parent_domain->context != context ||
+	     !pd_is_parent(attr->parent_domain)))
+		return -EINVAL;
 	return 0;
 }
 
@@ -166,11 +171,22 @@ static uint32_t flags_of(const struct ibv_cq_init_attr_ex *attr)
 	return flags;
 }
 
+/* A parent domain gives no memory here: the ring has to be where peers reach it. */
+static void set_up(struct cq *cq, const struct ibv_cq_init_attr_ex *attr)
+{
+	cq->sh->flags = flags_of(attr);
+	if (attr->comp_mask & IBV_CQ_INIT_ATTR_MASK_PD) {
+		cq->parent = attr->parent_domain;
+		pd_use(cq->parent);
+	}
+	fill(&cq->ex);
+}
+
 struct ibv_cq_ex *table_create_cq_ex(struct ibv_context *context,
                                      struct ibv_cq_init_attr_ex *attr)
 {
 	struct ibv_cq *cq;
-	int err = check(attr);
+	int err = check(context, attr);
 
 	if (err)
 		return null_result(err);
@@ -180,8 +196,7 @@ struct ibv_cq_ex *table_create_cq_ex(struct ibv_context *context,
 	                   (int)attr->comp_vector);
 	if (!cq)
 		return NULL;
-	to_cq(cq)->sh->flags = flags_of(attr);
-	fill(&to_cq(cq)->ex);
+	set_up(to_cq(cq), attr);
 	return &to_cq(cq)->ex;
 }
 

@@ -8,6 +8,7 @@
 #include "host/engine.h"
 #include "object/async.h"
 #include "object/device.h"
+#include "object/pd.h"
 #include "object/pool.h"
 
 enum { PREFETCH = 3 }; /* entries ahead */
@@ -120,6 +121,8 @@ int cq_destroy(struct cq *cq)
 		return -EBUSY;
 	if (base->channel)
 		channel_forget(to_channel(base->channel), cq->off);
+	if (cq->parent)
+		pd_unuse(cq->parent);
 	handle_free(&cqs, base->handle);
 	handle_wait(&cq->holds);
 	async_forget_cq(to_context(base->context), base);

@@ -95,6 +95,7 @@ struct cq {
 	_Atomic uint32_t head;     /* changed under lock */
 	_Atomic uint32_t users;    /* QPs that complete to it */
 	_Atomic uint32_t holds;    /* of the engine, while it looks */
+	struct ibv_pd *parent;     /* domain, if it was made with one */
 	const struct cqe *current; /* from cq_poll_begin() on: under lock */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */
 	uint32_t async_delivered;  /* under the asynchronous queue's lock */

@@ -35,6 +35,11 @@ static inline struct pd *to_pd(struct ibv_pd *pd)
 	return container_of(pd, struct pd, ibv)->root;
 }
 
+static inline bool pd_is_parent(struct ibv_pd *pd)
+{
+	return to_pd(pd) != container_of(pd, struct pd, ibv);
+}
+
 /* An object is made with it, or gone: with a parent domain, that is what stays. */
 static inline void pd_use(struct ibv_pd *pd)
 {

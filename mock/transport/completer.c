@@ -19,7 +19,7 @@ static const enum ibv_wc_opcode wc_opcode_of[] = {
 };
 
 /* The CQ lost an entry: no work on the QP can be accounted for any more
- * (IBA 11.6.3.1). */
+ * (IBA 11.6.3). */
 static void overrun(struct qp *qp)
 {
 	responder_tell(peer_self(), qp->sh, IBV_EVENT_QP_FATAL);

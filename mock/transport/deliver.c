@@ -172,14 +172,12 @@ void deliver_failure(const struct request *req, enum ibv_wc_status status)
 	push_receive(req, status, NULL, NULL);
 }
 
-enum outcome deliver_immediate(struct request *req, enum outcome written)
+enum outcome deliver_immediate(struct request *req, enum outcome written,
+                               enum ibv_wc_status status)
 {
-	enum ibv_wc_status status =
-	        written == RESP_DONE ? IBV_WC_SUCCESS : IBV_WC_WR_FLUSH_ERR;
-
 	/* A receive of the QP's own queue stays there; one out of an SRQ cannot go back.
 	 */
-	if (!req->wqe || (written != RESP_DONE && !req->qp->rq_is_shared))
+	if (!req->wqe || (status == IBV_WC_WR_FLUSH_ERR && !req->qp->rq_is_shared))
 		return written;
 	return push_receive(req, status, NULL, NULL) ? RESP_OPERATION : written;
 }

@@ -36,14 +36,21 @@ static bool remote_memory(const struct request *req, uint32_t access, uint64_t l
 
 static enum outcome execute_write(struct request *req)
 {
-	enum outcome outcome = RESP_ACCESS;
+	const struct packet *packet = req->packet;
+	enum outcome outcome;
 	struct iovec iov;
 
-	if (remote_memory(req, IBV_ACCESS_REMOTE_WRITE, req->packet->length, &iov))
-		outcome =
-		        after_copy(req, peer_write(req->owner, &iov, 1, req->packet->iov,
-		                                   req->packet->iovs));
-	return deliver_immediate(req, outcome);
+	if (!remote_memory(req, IBV_ACCESS_REMOTE_WRITE, packet->length, &iov))
+		return deliver_immediate(req, RESP_ACCESS, IBV_WC_WR_FLUSH_ERR);
+	outcome = after_copy(req,
+	                     peer_write(req->owner, &iov, 1, packet->iov, packet->iovs));
+	if (outcome == RESP_DROP)
+		return outcome;
+	/* Beyond the key, it is the owner's own memory that is at fault
+	 * (IBA 11.6.2, local access error). */
+	return deliver_immediate(req, outcome,
+	                         outcome == RESP_DONE ? IBV_WC_SUCCESS
+	                                              : IBV_WC_LOC_ACCESS_ERR);
 }
 
 enum outcome execute_read(struct request *req)

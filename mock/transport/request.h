@@ -37,8 +37,10 @@ enum outcome take_receive(struct request *req);
 enum outcome deliver_send(struct request *req);
 /* Completes the receive with an error; its message is not delivered. */
 void deliver_failure(const struct request *req, enum ibv_wc_status status);
-/* Completes the receive that a WRITE with immediate took, if it took one. */
-enum outcome deliver_immediate(struct request *req, enum outcome written);
+/* Completes the receive that a WRITE with immediate took, if it took one: as the WRITE
+ * went, or, where it was refused, not at all if the receive can stay. */
+enum outcome deliver_immediate(struct request *req, enum outcome written,
+                               enum ibv_wc_status status);
 
 /* execute.c: on the owner's memory. */
 enum outcome execute(struct request *req);

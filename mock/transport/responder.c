@@ -52,7 +52,7 @@ static void psn_advance(struct qp_shared *qp)
 }
 
 /* In RTR the owner may be waiting for the first request before it goes on
- * (IBA 11.6.3.2). */
+ * (IBA 11.6.3). */
 static void establish(const struct request *req)
 {
 	if (req->qp->established || req->packet->psn != psn_expected(req->qp))
@@ -259,7 +259,7 @@ static void to_error(const struct peer *owner, struct qp_shared *qp, uint32_t du
 	bool already = atomic_exchange(&qp->state, IBV_QPS_ERR) == IBV_QPS_ERR;
 
 	responder_flush(owner, qp);
-	/* It takes no more out of its SRQ (IBA 11.6.3.2). */
+	/* It takes no more out of its SRQ (IBA 11.6.3). */
 	if (qp->rq_is_shared && !already)
 		due |= 1u << IBV_EVENT_QP_LAST_WQE_REACHED;
 	if (due)

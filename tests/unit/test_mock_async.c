@@ -260,7 +260,7 @@ static void established_in_rts_body(struct side *side)
 }
 ALONE(established_in_rts)
 
-/* IBA 11.6.3.2: whoever drains an SRQ's QP waits for this one. */
+/* IBA 11.6.3: whoever drains an SRQ's QP waits for this one. */
 static void last_wqe_body(struct side *side)
 {
 	struct rc_config config = rc_default;

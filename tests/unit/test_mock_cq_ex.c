@@ -320,6 +320,32 @@ static void refused_body(struct side *side)
 }
 ALONE(refused)
 
+/* ibv_alloc_parent_domain(3): it stays as long as what was made with it. */
+static void parent_domain_body(struct side *side)
+{
+	struct ibv_parent_domain_init_attr init = { 0 };
+	struct ibv_cq_init_attr_ex attr = { .cqe = 8,
+		                            .comp_mask = IBV_CQ_INIT_ATTR_MASK_PD };
+	struct ibv_cq_ex *cq;
+	struct ibv_pd *parent;
+	struct rc_end end;
+
+	(void)side;
+	rc_open(&end, &rc_default);
+	CHECK_FAILS(ibv_create_cq_ex(end.context, &attr), EINVAL);
+	attr.parent_domain = end.pd;
+	CHECK_FAILS(ibv_create_cq_ex(end.context, &attr), EINVAL);
+	init.pd = end.pd;
+	parent = CHECK_OBJECT(ibv_alloc_parent_domain(end.context, &init));
+	attr.parent_domain = parent;
+	cq = CHECK_OBJECT(ibv_create_cq_ex(end.context, &attr));
+	CHECK_EQ(ibv_dealloc_pd(parent), EBUSY);
+	CHECK_EQ(ibv_destroy_cq(ibv_cq_ex_to_cq(cq)), 0);
+	CHECK_EQ(ibv_dealloc_pd(parent), 0);
+	rc_close(&end);
+}
+ALONE(parent_domain)
+
 /* The device reports no moderation of events, and refuses it. */
 static void moderation_body(struct side *side)
 {
@@ -484,9 +510,9 @@ int main(void)
 		cmocka_unit_test(payload),         cmocka_unit_test(errors),
 		cmocka_unit_test(timestamps),      cmocka_unit_test(one_timestamp_alone),
 		cmocka_unit_test(rt_values),       cmocka_unit_test(refused),
-		cmocka_unit_test(moderation),      cmocka_unit_test(single_threaded),
-		cmocka_unit_test(ignored_overrun), cmocka_unit_test(channel),
-		cmocka_unit_test(many_pollers),
+		cmocka_unit_test(parent_domain),   cmocka_unit_test(moderation),
+		cmocka_unit_test(single_threaded), cmocka_unit_test(ignored_overrun),
+		cmocka_unit_test(channel),         cmocka_unit_test(many_pollers),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
