@@ -116,8 +116,12 @@ void requester_number(struct qp *qp, struct wqe *wqe)
 	qp->sq.started = true;
 }
 
-/* Sends the request at sq.next; the completer moves on when it is done with. */
-static void step(struct qp *qp)
+/*
+ * Sends the request at sq.next; the completer moves on when it is done with. Flattened:
+ * what it calls is shared with the unreliable transports, and as calls would cost a tenth
+ * of the whole.
+ */
+__attribute__((flatten)) static void step(struct qp *qp)
 {
 	struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
 	struct iovec iov[DEVICE_MAX_SGE];
