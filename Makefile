@@ -332,7 +332,7 @@ $(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
 
 # --- fuzz --------------------------------------------------------------------------------
 
-# One fuzzer for each parser: libFuzzer, with clang. What it finds worth keeping joins the corpus in
+# One fuzzer for each parser, and one for the verbs: libFuzzer, with clang. What it finds worth keeping joins the corpus in
 # $(BUILD)-fuzz; `make fuzz-keep` brings the least set that covers as much into tests/fuzz.
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
@@ -341,6 +341,7 @@ fuzz_of_frame  := $(srdma_src)
 fuzz_of_app    := $(srdma_src) $(program_src)
 fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src))
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
+fuzz_of_api    := $(mock_src)
 fuzz_dir       := $(BUILD)-fuzz
 
 fuzz_flags     := -std=gnu11 -g -O1 -w -fno-sanitize-recover=all
@@ -351,12 +352,12 @@ $(fuzz_dir)/obj/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(cppflags) $(fuzz_flags) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(fuzz_of_roce)))
+-include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(mock_src)))
 
 define fuzzer
 $(fuzz_dir)/$(1): $(call fuzz_obj,tests/fuzz/$(1).c $(fuzz_of_$(1)))
 	$$(call say,LD,$$@)
-	$$(Q)$(FUZZ_CC) $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(srdma_libs) $(event_libs) -lisal
+	$$(Q)$(FUZZ_CC) $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(srdma_libs) $(event_libs) $(mock_libs)
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzzer,$(f))))
 

@@ -170,7 +170,7 @@ static void copy_in_order(char *to, const char *from, size_t length)
 {
 	size_t bulk = length > TAIL ? length - TAIL : 0;
 
-	if (to > from && to < from + length) {
+	if (unlikely(to < from + length && from < to + length)) {
 		memmove(to, from, length);
 		return;
 	}
