@@ -12,7 +12,7 @@
 MOCK_API struct ibv_ah *ibv_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr)
 {
 	struct ah *ah;
-	int err = transport_ah_create(pd, attr, &ah);
+	int err = pd && attr ? transport_ah_create(pd, attr, &ah) : -EINVAL;
 
 	return err ? null_result(err) : &ah->ibv;
 }
@@ -22,7 +22,7 @@ MOCK_API int ibv_init_ah_from_wc(struct ibv_context *context, uint8_t port,
                                  struct ibv_ah_attr *attr)
 {
 	(void)context;
-	if (port != DEVICE_PORT)
+	if (port != DEVICE_PORT || !wc || !grh || !attr)
 		return errno_result(-EINVAL);
 	gid_refresh_old();
 	return errno_result(ah_attr_from_wc(wc, grh, port, attr));
@@ -33,6 +33,8 @@ MOCK_API struct ibv_ah *ibv_create_ah_from_wc(struct ibv_pd *pd, struct ibv_wc *
 {
 	struct ibv_ah_attr attr;
 
+	if (!pd)
+		return null_result(-EINVAL);
 	if (ibv_init_ah_from_wc(pd->context, port, wc, grh, &attr))
 		return NULL;
 	return ibv_create_ah(pd, &attr);
@@ -40,6 +42,8 @@ MOCK_API struct ibv_ah *ibv_create_ah_from_wc(struct ibv_pd *pd, struct ibv_wc *
 
 MOCK_API int ibv_destroy_ah(struct ibv_ah *ah)
 {
+	if (!ah)
+		return EINVAL;
 	ah_destroy(to_ah(ah));
 	return 0;
 }
@@ -50,7 +54,7 @@ MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
                                          uint16_t *vid)
 {
 	(void)context;
-	if (!ah_attr_is_valid(attr))
+	if (!attr || !mac || !ah_attr_is_valid(attr))
 		return errno_result(-EINVAL);
 	if (vid)
 		*vid = 0xffff;
@@ -61,11 +65,11 @@ MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
 MOCK_API int ibv_attach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 {
 	(void)lid;
-	return verbs_result(group_attach(to_qp(qp), gid));
+	return verbs_result(qp && gid ? group_attach(to_qp(qp), gid) : -EINVAL);
 }
 
 MOCK_API int ibv_detach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 {
 	(void)lid;
-	return verbs_result(group_detach(to_qp(qp), gid));
+	return verbs_result(qp && gid ? group_detach(to_qp(qp), gid) : -EINVAL);
 }

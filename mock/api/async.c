@@ -8,10 +8,12 @@
 MOCK_API int ibv_get_async_event(struct ibv_context *context,
                                  struct ibv_async_event *event)
 {
-	return errno_result(async_next(to_context(context), event));
+	return errno_result(context && event ? async_next(to_context(context), event)
+	                                     : -EINVAL);
 }
 
 MOCK_API void ibv_ack_async_event(struct ibv_async_event *event)
 {
-	async_ack(event);
+	if (event)
+		async_ack(event);
 }

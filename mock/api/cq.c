@@ -9,14 +9,14 @@
 MOCK_API struct ibv_comp_channel *ibv_create_comp_channel(struct ibv_context *context)
 {
 	struct channel *channel;
-	int err = channel_create(context, &channel);
+	int err = context ? channel_create(context, &channel) : -EINVAL;
 
 	return err ? null_result(err) : &channel->ibv;
 }
 
 MOCK_API int ibv_destroy_comp_channel(struct ibv_comp_channel *channel)
 {
-	return verbs_result(channel_destroy(to_channel(channel)));
+	return verbs_result(channel ? channel_destroy(to_channel(channel)) : -EINVAL);
 }
 
 MOCK_API struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe,
@@ -26,7 +26,8 @@ MOCK_API struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe,
 	struct cq *cq;
 	int err = -EINVAL;
 
-	if (cqe > 0 && comp_vector >= 0 && comp_vector < context->num_comp_vectors)
+	if (context && cqe > 0 && comp_vector >= 0 &&
+	    comp_vector < context->num_comp_vectors)
 		err = cq_create(context, cqe, cq_context,
 		                channel ? to_channel(channel) : NULL, &cq);
 	return err ? null_result(err) : cq_base(cq);
@@ -34,17 +35,19 @@ MOCK_API struct ibv_cq *ibv_create_cq(struct ibv_context *context, int cqe,
 
 MOCK_API int ibv_resize_cq(struct ibv_cq *cq, int cqe)
 {
-	return cqe > 0 ? verbs_result(cq_resize(to_cq(cq), (unsigned int)cqe)) : EINVAL;
+	return cq && cqe > 0 ? verbs_result(cq_resize(to_cq(cq), (unsigned int)cqe))
+	                     : EINVAL;
 }
 
 MOCK_API int ibv_destroy_cq(struct ibv_cq *cq)
 {
-	return verbs_result(cq_destroy(to_cq(cq)));
+	return verbs_result(cq ? cq_destroy(to_cq(cq)) : -EINVAL);
 }
 
 int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc)
 {
-	return count < 0 ? -EINVAL : transport_poll(to_cq(cq), count, wc);
+	return count < 0 || (count && !wc) ? -EINVAL
+	                                   : transport_poll(to_cq(cq), count, wc);
 }
 
 int table_req_notify_cq(struct ibv_cq *cq, int solicited_only)
@@ -58,16 +61,19 @@ int table_req_notify_cq(struct ibv_cq *cq, int solicited_only)
 MOCK_API int ibv_get_cq_event(struct ibv_comp_channel *channel, struct ibv_cq **cq,
                               void **cq_context)
 {
-	int err = channel_next(to_channel(channel), cq);
+	int err = channel && cq ? channel_next(to_channel(channel), cq) : -EINVAL;
 
 	if (err)
 		return errno_result(err);
-	*cq_context = (*cq)->cq_context;
+	if (cq_context)
+		*cq_context = (*cq)->cq_context;
 	return 0;
 }
 
 MOCK_API void ibv_ack_cq_events(struct ibv_cq *cq, unsigned int nevents)
 {
+	if (!cq)
+		return;
 	pthread_mutex_lock(&cq->mutex);
 	cq->comp_events_completed += nevents;
 	pthread_cond_signal(&cq->cond);

@@ -186,7 +186,7 @@ struct ibv_cq_ex *table_create_cq_ex(struct ibv_context *context,
                                      struct ibv_cq_init_attr_ex *attr)
 {
 	struct ibv_cq *cq;
-	int err = check(context, attr);
+	int err = attr ? check(context, attr) : -EINVAL;
 
 	if (err)
 		return null_result(err);
@@ -203,9 +203,12 @@ struct ibv_cq_ex *table_create_cq_ex(struct ibv_context *context,
 /* The whole clock is in tv_nsec, as device drivers have it. */
 int table_query_rt_values(struct ibv_context *context, struct ibv_values_ex *values)
 {
-	uint32_t wanted = values->comp_mask;
+	uint32_t wanted;
 
 	(void)context;
+	if (!values)
+		return EINVAL;
+	wanted = values->comp_mask;
 	values->comp_mask = wanted & IBV_VALUES_MASK_RAW_CLOCK;
 	if (values->comp_mask)
 		values->raw_clock = (struct timespec){ .tv_nsec = (long)now_ns() };

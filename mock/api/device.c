@@ -32,7 +32,7 @@ MOCK_API void ibv_free_device_list(struct ibv_device **list)
 
 MOCK_API const char *ibv_get_device_name(struct ibv_device *device)
 {
-	return device->name;
+	return device ? device->name : NULL;
 }
 
 MOCK_API int ibv_get_device_index(struct ibv_device *device)
@@ -61,14 +61,15 @@ int open_context(struct context **context)
 MOCK_API struct ibv_context *ibv_open_device(struct ibv_device *device)
 {
 	struct context *context;
-	int err = open_context(&context);
+	int err = device ? open_context(&context) : -EINVAL;
 
-	(void)device; /* there is one */
 	return err ? null_result(err) : &context->vctx.context;
 }
 
 MOCK_API int ibv_close_device(struct ibv_context *context)
 {
+	if (!context)
+		return errno_result(-EINVAL);
 	context_close(to_context(context));
 	return 0;
 }
@@ -76,6 +77,8 @@ MOCK_API int ibv_close_device(struct ibv_context *context)
 MOCK_API int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 {
 	(void)context;
+	if (!attr)
+		return EINVAL;
 	device_query(attr);
 	return 0;
 }
@@ -87,7 +90,7 @@ int table_query_device_ex(struct ibv_context *context,
 	struct ibv_device_attr_ex full;
 
 	(void)context;
-	if (input && input->comp_mask)
+	if (!attr || (input && input->comp_mask))
 		return EINVAL;
 	device_query_ex(&full);
 	memset(attr, 0, size);
@@ -103,7 +106,7 @@ MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port_num,
 	struct ibv_port_attr attr;
 
 	(void)context;
-	if (port_num != DEVICE_PORT)
+	if (port_num != DEVICE_PORT || !port_attr)
 		return EINVAL;
 	device_query_port(&attr);
 	memcpy(port_attr, &attr, offsetof(struct ibv_port_attr, port_cap_flags2));
@@ -116,7 +119,7 @@ int table_query_port(struct ibv_context *context, uint8_t port,
 	struct ibv_port_attr full;
 
 	(void)context;
-	if (port != DEVICE_PORT)
+	if (port != DEVICE_PORT || !attr)
 		return EINVAL;
 	device_query_port(&full);
 	memset(attr, 0, size);
@@ -130,7 +133,7 @@ MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
 	struct gid_entry entry;
 
 	(void)context;
-	if (port != DEVICE_PORT || index < 0)
+	if (port != DEVICE_PORT || index < 0 || !gid)
 		return errno_result(-EINVAL);
 	gid_refresh_old();
 	if (gid_get(index, &entry))
@@ -179,7 +182,7 @@ MOCK_API int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port, uint3
 	struct gid_entry found;
 
 	(void)context;
-	if (port != DEVICE_PORT || flags)
+	if (port != DEVICE_PORT || flags || !entry)
 		return EINVAL;
 	gid_refresh_old();
 	if (gid_get(index, &found))
@@ -199,7 +202,7 @@ MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
 	size_t count = 0;
 
 	(void)context;
-	if (flags || size < sizeof(*entries))
+	if (flags || size < sizeof(*entries) || (!entries && max))
 		return -EINVAL;
 	gid_refresh_old();
 	for (unsigned int i = 0; i < GID_TABLE_SIZE && count < max; i++)
@@ -213,7 +216,7 @@ MOCK_API int ibv_query_pkey(struct ibv_context *context, uint8_t port, int index
                             __be16 *pkey)
 {
 	(void)context;
-	if (port != DEVICE_PORT || index)
+	if (port != DEVICE_PORT || index || !pkey)
 		return errno_result(-EINVAL);
 	*pkey = htobe16(0xffff); /* the default partition (IBA 10.9.1.2) */
 	return 0;

@@ -11,7 +11,7 @@
 MOCK_API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
 {
 	struct qp *qp;
-	int err = transport_qp_create(pd, attr, &qp);
+	int err = pd && attr ? transport_qp_create(pd, attr, &qp) : -EINVAL;
 
 	return err ? null_result(err) : qp_base(qp);
 }
@@ -53,11 +53,12 @@ struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
 {
 	struct ibv_qp_init_attr plain;
 	struct ibv_qp *qp;
-	int err = qp_attr_ex_check(attr);
+	int err = attr ? qp_attr_ex_check(attr) : -EINVAL;
 
 	if (err)
 		return null_result(err);
-	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || attr->pd->context != context)
+	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || !attr->pd ||
+	    attr->pd->context != context)
 		return null_result(-EINVAL);
 	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */
 	qp = ibv_create_qp(attr->pd, &plain);
@@ -70,6 +71,8 @@ struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
 
 MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
 {
+	if (!qp)
+		return EINVAL;
 	if (group_has(to_qp(qp)))
 		return verbs_result(-EBUSY);
 	transport_qp_destroy(to_qp(qp));
@@ -78,13 +81,16 @@ MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
 
 MOCK_API int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 {
-	return verbs_result(transport_qp_modify(to_qp(qp), attr, mask));
+	return verbs_result(qp && attr ? transport_qp_modify(to_qp(qp), attr, mask)
+	                               : -EINVAL);
 }
 
 MOCK_API int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask,
                           struct ibv_qp_init_attr *init)
 {
 	(void)mask; /* more than asked for may be given */
+	if (!qp || !attr || !init)
+		return EINVAL;
 	qp_query(to_qp(qp), attr, init);
 	return 0;
 }

@@ -10,7 +10,7 @@
 MOCK_API struct ibv_srq *ibv_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *attr)
 {
 	struct srq *srq;
-	int err = srq_create(to_pd(pd), attr, &srq);
+	int err = pd && attr ? srq_create(to_pd(pd), attr, &srq) : -EINVAL;
 
 	if (err)
 		return null_result(err);
@@ -20,16 +20,18 @@ MOCK_API struct ibv_srq *ibv_create_srq(struct ibv_pd *pd, struct ibv_srq_init_a
 
 MOCK_API int ibv_destroy_srq(struct ibv_srq *srq)
 {
-	return verbs_result(srq_destroy(to_srq(srq)));
+	return verbs_result(srq ? srq_destroy(to_srq(srq)) : -EINVAL);
 }
 
 MOCK_API int ibv_modify_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr, int mask)
 {
-	return verbs_result(srq_modify(to_srq(srq), attr, mask));
+	return verbs_result(srq && attr ? srq_modify(to_srq(srq), attr, mask) : -EINVAL);
 }
 
 MOCK_API int ibv_query_srq(struct ibv_srq *srq, struct ibv_srq_attr *attr)
 {
+	if (!srq || !attr)
+		return EINVAL;
 	srq_query(to_srq(srq), attr);
 	return 0;
 }

@@ -197,7 +197,5 @@ void wr_table_fill(struct qp *qp)
 
 MOCK_API struct ibv_qp_ex *ibv_qp_to_qp_ex(struct ibv_qp *qp)
 {
-	struct qp *ours = to_qp(qp);
-
-	return ours->ex.wr_start ? &ours->ex : NULL;
+	return qp && to_qp(qp)->ex.wr_start ? &to_qp(qp)->ex : NULL;
 }

@@ -155,6 +155,8 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 	       !((mask & IBV_QP_TIMEOUT) && attr->timeout > 31) &&
 	       !((mask & IBV_QP_RETRY_CNT) && attr->retry_cnt > 7) &&
 	       !((mask & IBV_QP_RNR_RETRY) && attr->rnr_retry > 7) &&
+	       !((mask & IBV_QP_PATH_MIG_STATE) &&
+	         attr->path_mig_state != IBV_MIG_MIGRATED) &&
 	       !(mask & IBV_QP_ALT_PATH); /* no path migration on this device */
 }
 

@@ -74,7 +74,8 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
 {
 	struct rwqe *wqe;
 
-	if (unlikely(wr->num_sge < 0 || (uint32_t)wr->num_sge > rq->sh->max_sge))
+	if (unlikely(wr->num_sge < 0 || (uint32_t)wr->num_sge > rq->sh->max_sge ||
+	             (wr->num_sge && !wr->sg_list)))
 		return -EINVAL;
 	if (unlikely(rq->posted -
 	                     atomic_load_explicit(&rq->completed, memory_order_acquire) >=

@@ -50,6 +50,8 @@ static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_
 
 	wqe->length = 0;
 	wqe->num_sge = 0;
+	if (unlikely(wr->num_sge && !wr->sg_list))
+		return -EINVAL;
 	for (int i = 0; i < wr->num_sge && !err; i++) {
 		const struct ibv_sge *sge = &wr->sg_list[i];
 
@@ -133,7 +135,7 @@ int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_w
 		if (!err)
 			wr = wr->next;
 	}
-	if (unlikely(err))
+	if (unlikely(err) && bad)
 		*bad = wr;
 	requester_run(qp);
 	owner_unlock(&qp->sq.lock);
@@ -151,7 +153,7 @@ static int post_receives(struct rq *rq, struct ibv_recv_wr *wr, struct ibv_recv_
 			wr = wr->next;
 	}
 	owner_unlock(&rq->lock);
-	if (unlikely(err))
+	if (unlikely(err) && bad)
 		*bad = wr;
 	return err;
 }
@@ -161,7 +163,8 @@ int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_w
 	int err;
 
 	if (unlikely(qp_base(qp)->srq || qp_state(qp) == IBV_QPS_RESET)) {
-		*bad = wr;
+		if (bad)
+			*bad = wr;
 		return -EINVAL;
 	}
 	err = post_receives(&qp->rq, wr, bad);
