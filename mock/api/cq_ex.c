@@ -15,9 +15,13 @@ static struct cq *of(struct ibv_cq_ex *ex)
 	return container_of(ex, struct cq, ex);
 }
 
-static const struct completion *current(struct ibv_cq_ex *ex)
+/* Who reads where there is none reads zeros. */
+static const struct cqe *current(struct ibv_cq_ex *ex)
 {
-	return &of(ex)->current->c;
+	static const struct cqe none;
+	const struct cqe *entry = of(ex)->current;
+
+	return entry ? entry : &none;
 }
 
 static int start_poll(struct ibv_cq_ex *ex, struct ibv_poll_cq_attr *attr)
@@ -38,47 +42,47 @@ static void end_poll(struct ibv_cq_ex *ex)
 
 static enum ibv_wc_opcode read_opcode(struct ibv_cq_ex *ex)
 {
-	return completion_opcode(current(ex));
+	return completion_opcode(&current(ex)->c);
 }
 
 static uint32_t read_vendor_err(struct ibv_cq_ex *ex)
 {
-	return current(ex)->vendor_err;
+	return current(ex)->c.vendor_err;
 }
 
 static uint32_t read_byte_len(struct ibv_cq_ex *ex)
 {
-	return current(ex)->byte_len;
+	return current(ex)->c.byte_len;
 }
 
 static __be32 read_imm_data(struct ibv_cq_ex *ex)
 {
-	return current(ex)->imm;
+	return current(ex)->c.imm;
 }
 
 static uint32_t read_qp_num(struct ibv_cq_ex *ex)
 {
-	return current(ex)->qp_num;
+	return current(ex)->c.qp_num;
 }
 
 static uint32_t read_src_qp(struct ibv_cq_ex *ex)
 {
-	return current(ex)->src_qp;
+	return current(ex)->c.src_qp;
 }
 
 static unsigned int read_wc_flags(struct ibv_cq_ex *ex)
 {
-	return current(ex)->wc_flags;
+	return current(ex)->c.wc_flags;
 }
 
 static uint64_t read_completion_ts(struct ibv_cq_ex *ex)
 {
-	return of(ex)->current->timestamp;
+	return current(ex)->timestamp;
 }
 
 static uint64_t read_completion_wallclock_ns(struct ibv_cq_ex *ex)
 {
-	return clock_wall(of(ex)->current->timestamp);
+	return clock_wall(current(ex)->timestamp);
 }
 
 /* Of InfiniBand's link layer, which RoCE has not: there are no LIDs, and one service

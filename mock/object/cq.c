@@ -283,13 +283,36 @@ static bool has_next(const struct cq *cq)
 	return atomic_load_explicit(&next->c.turn, memory_order_acquire) == head + 1;
 }
 
+static uintptr_t this_thread(void)
+{
+	static __thread char here;
+
+	return (uintptr_t)&here;
+}
+
+/* Takes the lock of those who poll; false when this thread has it, with a batch open. */
+static bool lock_polling(struct cq *cq)
+{
+	if (likely(owner_lock_try(&cq->lock)))
+		return true;
+	if (atomic_load_explicit(&cq->poller, memory_order_relaxed) == this_thread())
+		return false;
+	owner_lock_wait(&cq->lock);
+	return true;
+}
+
+static void unlock_polling(struct cq *cq, bool locked)
+{
+	if (locked)
+		owner_unlock(&cq->lock);
+}
+
 bool cq_resized_is_empty(struct cq *cq)
 {
-	bool empty;
+	bool locked = lock_polling(cq);
+	bool empty = !has_next(cq);
 
-	owner_lock(&cq->lock);
-	empty = !has_next(cq);
-	owner_unlock(&cq->lock);
+	unlock_polling(cq, locked);
 	return empty;
 }
 
@@ -298,7 +321,8 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg)
 	unsigned int got = 0;
 	uint32_t head;
 
-	owner_lock(&cq->lock);
+	if (unlikely(!lock_polling(cq)))
+		return -EBUSY;
 	while (got < count && has_next(cq)) {
 		struct cqe *entry;
 
@@ -325,7 +349,8 @@ static void take_out(struct cq *cq)
 	cq->current = NULL;
 }
 
-const struct cqe *cq_poll_next(struct cq *cq)
+/* Makes the next one current, if there is one. */
+static int advance(struct cq *cq)
 {
 	if (cq->current)
 		take_out(cq);
@@ -335,27 +360,40 @@ const struct cqe *cq_poll_next(struct cq *cq)
 		cq->current = &cq->ring[head & (cq->sh->size - 1)];
 		__builtin_prefetch(&cq->ring[(head + PREFETCH) & (cq->sh->size - 1)]);
 		if (!(cq->current->c.flags & CQE_DEAD))
-			return cq->current;
+			return 0;
 		take_out(cq);
 	}
-	return NULL;
+	return -ENOENT;
 }
 
-const struct cqe *cq_poll_begin(struct cq *cq)
+int cq_poll_begin(struct cq *cq)
 {
-	const struct cqe *entry;
+	int err;
 
-	owner_lock(&cq->lock);
-	entry = cq_poll_next(cq);
-	if (!entry)
+	if (!lock_polling(cq))
+		return -EBUSY;
+	err = advance(cq);
+	if (err)
 		owner_unlock(&cq->lock);
-	return entry;
+	else
+		atomic_store_explicit(&cq->poller, this_thread(), memory_order_relaxed);
+	return err;
+}
+
+int cq_poll_next(struct cq *cq)
+{
+	if (!atomic_load_explicit(&cq->poller, memory_order_relaxed))
+		return -EINVAL;
+	return advance(cq);
 }
 
 void cq_poll_end(struct cq *cq)
 {
+	if (!atomic_load_explicit(&cq->poller, memory_order_relaxed))
+		return;
 	if (cq->current)
 		take_out(cq);
+	atomic_store_explicit(&cq->poller, 0, memory_order_relaxed);
 	owner_unlock(&cq->lock);
 }
 
@@ -394,6 +432,8 @@ static void replace_ring(struct cq *cq, seg_off ring, uint32_t size)
 		segment_free(old, ring_bytes(cq->sh->size));
 	cq->sh->size = size;
 	cq->ring = to;
+	if (cq->current)
+		cq->current = &to[cq->head & (size - 1)];
 	atomic_store_explicit(&cq->resized, true, memory_order_release);
 }
 
@@ -419,15 +459,16 @@ static int resize(struct cq *cq, unsigned int entries)
 
 int cq_resize(struct cq *cq, unsigned int entries)
 {
+	bool locked;
 	int err;
 
 	if (!entries || entries > DEVICE_MAX_CQE)
 		return -EINVAL;
-	owner_lock(&cq->lock);
+	locked = lock_polling(cq);
 	err = resize(cq, entries);
 	if (!err)
 		cq_base(cq)->cqe = cq->sh->size;
-	owner_unlock(&cq->lock);
+	unlock_polling(cq, locked);
 	return err;
 }
 
@@ -447,18 +488,19 @@ void cq_arm(struct cq *cq, bool solicited_only)
 
 void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)
 {
+	bool locked = lock_polling(cq);
 	uint32_t at;
 
-	owner_lock(&cq->lock);
 	for (at = cq->head;; at++) {
 		struct cqe *entry = &cq->ring[at & (cq->sh->size - 1)];
 
 		if (atomic_load_explicit(&entry->c.turn, memory_order_acquire) != at + 1)
 			break;
-		if (entry->c.qp != qp || (entry->c.flags & CQE_DEAD))
+		if (entry->c.qp != qp || (entry->c.flags & CQE_DEAD) ||
+		    entry == cq->current)
 			continue;
 		entry->c.flags |= CQE_DEAD;
 		each(entry, arg, 0);
 	}
-	owner_unlock(&cq->lock);
+	unlock_polling(cq, locked);
 }

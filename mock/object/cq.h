@@ -97,6 +97,7 @@ struct cq {
 	_Atomic uint32_t holds;    /* of the engine, while it looks */
 	struct ibv_pd *parent;     /* domain, if it was made with one */
 	const struct cqe *current; /* from cq_poll_begin() on: under lock */
+	_Atomic uintptr_t poller;  /* the thread that has a batch open; 0: none */
 	uint32_t events_delivered; /* completion events; under the base struct's mutex */
 	uint32_t async_delivered;  /* under the asynchronous queue's lock */
 };
@@ -136,7 +137,7 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
 
 /*
  * Takes out up to count entries; each() turns one into a work completion in the caller's
- * form. Returns how many. The owner's threads.
+ * form. Returns how many, or -EBUSY within a batch of this thread. The owner's threads.
  */
 typedef void cq_each(const struct cqe *entry, void *arg, unsigned int index);
 int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg);
@@ -144,10 +145,11 @@ int cq_poll(struct cq *cq, unsigned int count, cq_each *each, void *arg);
 /*
  * The same one by one: the entry that is current stays in the ring until the next is
  * taken. The lock of those who poll is held from a cq_poll_begin() that found one until
- * cq_poll_end(). NULL, and nothing held after the first, when there is none.
+ * cq_poll_end(). -ENOENT, and nothing held after the first, when there is none; -EBUSY
+ * when this thread has a batch open already, -EINVAL when there is none to go on with.
  */
-const struct cqe *cq_poll_begin(struct cq *cq);
-const struct cqe *cq_poll_next(struct cq *cq);
+int cq_poll_begin(struct cq *cq);
+int cq_poll_next(struct cq *cq);
 void cq_poll_end(struct cq *cq);
 
 /*

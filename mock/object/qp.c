@@ -132,6 +132,7 @@ static void base_init(struct qp *qp, struct ibv_pd *pd,
 	base->srq = attr->srq;
 	base->state = IBV_QPS_RESET;
 	base->qp_type = attr->qp_type;
+	pthread_mutex_init(&qp->modify_lock, NULL);
 	pthread_mutex_init(&base->mutex, NULL);
 	pthread_cond_init(&base->cond, NULL);
 	list_init(&qp->context_node);
@@ -275,6 +276,7 @@ void qp_destroy(struct qp *qp)
 	pool_give(&pool, qp->off);
 	if (qp->peer)
 		peer_put(qp->peer);
+	pthread_mutex_destroy(&qp->modify_lock);
 	pthread_mutex_destroy(&base->mutex);
 	pthread_cond_destroy(&base->cond);
 	free(qp);

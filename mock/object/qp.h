@@ -91,7 +91,8 @@ struct qp {
 	struct rq rq; /* its own; not used when there is an SRQ */
 	struct wr_builder builder;
 	struct timer retry_timer;
-	struct ibv_qp_attr attr; /* as set so far; under sq.lock */
+	pthread_mutex_t modify_lock; /* one thread at a time; before sq.lock */
+	struct ibv_qp_attr attr;     /* as set so far; under sq.lock */
 	struct ibv_qp_cap cap;
 	bool sq_sig_all;
 	bool drain_notify; /* SQ_DRAINED is due */

@@ -52,26 +52,35 @@ int transport_poll(struct cq *cq, int count, struct ibv_wc *wc)
 	return cq_is_empty(cq) ? 0 : cq_poll(cq, count, take_one, wc);
 }
 
-static int show(struct cq *cq, const struct cqe *entry)
+/* The entry that is current now. */
+static void show(struct cq *cq)
 {
-	if (!entry)
-		return -ENOENT;
+	const struct cqe *entry = cq->current;
+
 	cq->ex.wr_id = entry->c.wr_id;
 	cq->ex.status = entry->c.flags & CQE_INLINE ? place(entry) : entry->c.status;
 	qp_completion_taken(entry);
-	return 0;
 }
 
 int transport_poll_begin(struct cq *cq)
 {
+	int err;
+
 	if (cq_is_empty(cq)) {
 		credit_look();
 		timers_poll();
 	}
-	return cq_is_empty(cq) ? -ENOENT : show(cq, cq_poll_begin(cq));
+	err = cq_is_empty(cq) ? -ENOENT : cq_poll_begin(cq);
+	if (!err)
+		show(cq);
+	return err;
 }
 
 int transport_poll_next(struct cq *cq)
 {
-	return show(cq, cq_poll_next(cq));
+	int err = cq_poll_next(cq);
+
+	if (!err)
+		show(cq);
+	return err;
 }

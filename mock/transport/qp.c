@@ -28,7 +28,12 @@ int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct
 	return qp_create(pd, attr, retry_fire, qp);
 }
 
-/* Nothing is under way, nothing is posted, nothing is waiting to be polled. */
+/*
+ * Nothing is under way, nothing is posted, nothing is waiting to be polled. The
+ * requester's lock is held, but not while completions are forgotten: a thread that has a
+ * batch of them open may be posting to this QP meanwhile. Nothing happens to the QP then,
+ * as it is in RESET and only one thread modifies it.
+ */
 static void reset(struct qp *qp)
 {
 	qp->sq.wait = SQ_RUNS;
@@ -38,7 +43,9 @@ static void reset(struct qp *qp)
 	responder_lock(peer_self(), qp->sh);
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
 	owner_unlock(&qp->sh->lock);
+	owner_unlock(&qp->sq.lock);
 	qp_forget_completions(qp);
+	owner_lock(&qp->sq.lock);
 	if (!qp_base(qp)->srq)
 		rq_reset(&qp->rq);
 	qp->sq.posted = qp->sq.next = 0;
@@ -137,7 +144,7 @@ static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 	return 0;
 }
 
-int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
+static int modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 {
 	enum ibv_qp_state from, next;
 	int err;
@@ -155,6 +162,16 @@ int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 		qp_base(qp)->state = qp_state(qp);
 	}
 	owner_unlock(&qp->sq.lock);
+	return err;
+}
+
+int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
+{
+	int err;
+
+	pthread_mutex_lock(&qp->modify_lock);
+	err = modify(qp, attr, mask);
+	pthread_mutex_unlock(&qp->modify_lock);
 	return err;
 }
 

@@ -52,8 +52,8 @@ void builder_abort(struct qp *qp);
 
 /* poll.c */
 int transport_poll(struct cq *cq, int count, struct ibv_wc *wc);
-/* ibv_start_poll(3) and the like: -ENOENT when there is none. The entry that is current
- * is cq->current, its status and ID in cq->ex. */
+/* ibv_start_poll(3) and the like: -ENOENT when there is none, -EBUSY, -EINVAL. The entry
+ * that is current is cq->current, its status and ID in cq->ex. */
 int transport_poll_begin(struct cq *cq);
 int transport_poll_next(struct cq *cq);
 

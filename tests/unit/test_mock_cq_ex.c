@@ -346,6 +346,81 @@ static void parent_domain_body(struct side *side)
 }
 ALONE(parent_domain)
 
+/* Within a batch, what the program does to the queue and its QPs is as at any time; only
+ * polling it a second time has no meaning. */
+static void within_a_batch_body(struct side *side)
+{
+	struct rc_pair pair;
+	struct ibv_cq_ex *cq;
+	struct ibv_wc wc;
+
+	(void)side;
+	open_pair(&pair, IBV_WC_STANDARD_FLAGS, 0);
+	cq = pair.b.recv_cqx;
+	CHECK_EQ(ibv_next_poll(cq), EINVAL); /* none is open */
+	CHECK_EQ(ibv_wc_read_byte_len(cq), 0);
+	ibv_end_poll(cq);
+	for (uint64_t i = 0; i < 3; i++)
+		send_imm(&pair, i, 8);
+	start_patiently(cq);
+	CHECK_EQ(start(cq), EBUSY);
+	CHECK_EQ(ibv_poll_cq(pair.b.recv_cq, 1, &wc), -EBUSY);
+	CHECK_EQ(ibv_resize_cq(pair.b.recv_cq, 5000), 0);
+	CHECK_EQ(cq->wr_id, 0);
+	CHECK_EQ(be32toh(ibv_wc_read_imm_data(cq)), 0x1000);
+	CHECK_EQ(ibv_next_poll(cq), 0);
+	CHECK_EQ(be32toh(ibv_wc_read_imm_data(cq)), 0x1001);
+	/* The rest goes with the QP; what is current can still be read. */
+	CHECK_EQ(ibv_destroy_qp(pair.b.qp), 0);
+	pair.b.qp = NULL;
+	CHECK_EQ(be32toh(ibv_wc_read_imm_data(cq)), 0x1001);
+	CHECK_EQ(ibv_next_poll(cq), ENOENT);
+	ibv_end_poll(cq);
+	CHECK_EQ(start(cq), ENOENT);
+	rc_pair_close(&pair);
+}
+ALONE(within_a_batch)
+
+/* One thread posts from within a batch to a QP that another resets. */
+struct resetter {
+	struct rc_pair *pair;
+	_Atomic bool done;
+};
+
+static void *reset_a(void *argument)
+{
+	struct resetter *self = argument;
+
+	rc_to_reset(&self->pair->a);
+	atomic_store(&self->done, true);
+	return NULL;
+}
+
+static void reset_meets_batch_body(struct side *side)
+{
+	struct resetter resetter = { 0 };
+	unsigned int calls = 0;
+	struct rc_pair pair;
+	pthread_t thread;
+
+	(void)side;
+	open_pair(&pair, IBV_WC_STANDARD_FLAGS, 0);
+	resetter.pair = &pair;
+	send_imm(&pair, 1, 8);
+	start_patiently(pair.a.send_cqx);
+	CHECK_EQ(pthread_create(&thread, NULL, reset_a, &resetter), 0);
+	/* In RESET it waits for the batch to end; posting does not wait for it. */
+	while (rc_post(&pair.a, &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
+	                                         .length = 8 }) != EINVAL)
+		wait_a_little(&calls);
+	CHECK(!atomic_load(&resetter.done));
+	CHECK_EQ(pair.a.send_cqx->wr_id, 1);
+	ibv_end_poll(pair.a.send_cqx);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	rc_pair_close(&pair);
+}
+ALONE(reset_meets_batch)
+
 /* The device reports no moderation of events, and refuses it. */
 static void moderation_body(struct side *side)
 {
@@ -506,13 +581,22 @@ ALONE(many_pollers)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields),          cmocka_unit_test(batches),
-		cmocka_unit_test(payload),         cmocka_unit_test(errors),
-		cmocka_unit_test(timestamps),      cmocka_unit_test(one_timestamp_alone),
-		cmocka_unit_test(rt_values),       cmocka_unit_test(refused),
-		cmocka_unit_test(parent_domain),   cmocka_unit_test(moderation),
-		cmocka_unit_test(single_threaded), cmocka_unit_test(ignored_overrun),
-		cmocka_unit_test(channel),         cmocka_unit_test(many_pollers),
+		cmocka_unit_test(fields),
+		cmocka_unit_test(batches),
+		cmocka_unit_test(payload),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(timestamps),
+		cmocka_unit_test(one_timestamp_alone),
+		cmocka_unit_test(rt_values),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(parent_domain),
+		cmocka_unit_test(within_a_batch),
+		cmocka_unit_test(reset_meets_batch),
+		cmocka_unit_test(moderation),
+		cmocka_unit_test(single_threaded),
+		cmocka_unit_test(ignored_overrun),
+		cmocka_unit_test(channel),
+		cmocka_unit_test(many_pollers),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
