@@ -38,9 +38,13 @@ uint64_t device_guid(void)
 /* For those who look at this process. */
 static void device_announce(void)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct segment_device *to = segment_head()->device;
 
-	snprintf(to->name, sizeof(to->name), "%.31s", mock0.ibv.name);
+	pthread_mutex_lock(&lock);
+	if (!to->name[0])
+		snprintf(to->name, sizeof(to->name), "%.31s", mock0.ibv.name);
+	pthread_mutex_unlock(&lock);
 }
 
 int context_open(struct device *device, struct context **context)
