@@ -220,6 +220,13 @@ static int find_source(const struct sockaddr_storage *dst, struct sockaddr_stora
 	return err;
 }
 
+static bool is_group(const struct sockaddr *addr)
+{
+	union ibv_gid gid;
+
+	return !gid_from_sockaddr(addr, &gid) && gid_is_multicast(&gid);
+}
+
 static void log_unreachable(const struct sockaddr_storage *dst)
 {
 	char text[INET6_ADDRSTRLEN] = "?";
@@ -240,7 +247,8 @@ static int find_way(const struct sockaddr_storage *bound,
 {
 	int err;
 
-	if (!is_local((const struct sockaddr *)dst)) {
+	if (!is_local((const struct sockaddr *)dst) &&
+	    !is_group((const struct sockaddr *)dst)) {
 		log_unreachable(dst);
 		return -EHOSTUNREACH;
 	}

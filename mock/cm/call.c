@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "cm/addr.h"
+#include "cm/multicast.h"
 #include "cm/qp.h"
 #include "object/device.h"
 #include "object/gid.h"
@@ -232,6 +233,14 @@ int call_disconnect(struct cm_id *id)
 	err = conn_disconnect(id, &told);
 	cm_leave();
 	return err || told ? err : call_complete(id);
+}
+
+int call_join(struct cm_id *id, const struct sockaddr *addr, bool send_only,
+              void *context)
+{
+	int err = multicast_join(id, addr, send_only, context);
+
+	return err ? err : call_complete(id);
 }
 
 int call_notify(struct cm_id *id, enum ibv_event_type event)

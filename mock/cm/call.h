@@ -22,6 +22,9 @@ int call_establish(struct cm_id *id);
 int call_disconnect(struct cm_id *id);
 int call_notify(struct cm_id *id, enum ibv_event_type event);
 
+int call_join(struct cm_id *id, const struct sockaddr *addr, bool send_only,
+              void *context);
+
 /* sync.c: rdma_create_ep(3) and what belongs to it. */
 int ep_create(const struct rdma_addrinfo *info, struct ibv_pd *pd,
               struct ibv_qp_init_attr *attr, struct cm_id **id);

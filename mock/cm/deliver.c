@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include "cm/id.h"
+#include "cm/multicast.h"
 #include "cm/qp.h"
 #include "object/gid.h"
 
@@ -45,12 +46,21 @@ static int on_request(const struct cm_id *listener, const struct rdma_cm_event *
 	return listener->sync ? id_migrate(id, NULL) : 0;
 }
 
+/* The queue pair on the id is in the group along with it. */
+static void on_join(struct cm_id *id, struct rdma_cm_event *event)
+{
+	event->status = multicast_joined(id, to_cm_event(event)->member);
+	if (event->status)
+		event->event = RDMA_CM_EVENT_MULTICAST_ERROR;
+}
+
 static int act_on(struct cm_id *owner, struct rdma_cm_event *event)
 {
 	switch (event->event) {
 	case RDMA_CM_EVENT_CONNECT_REQUEST: return on_request(owner, event);
 	case RDMA_CM_EVENT_CONNECT_RESPONSE: on_response(owner, event); return 0;
 	case RDMA_CM_EVENT_REJECTED: id_qp_fail(owner); return 0;
+	case RDMA_CM_EVENT_MULTICAST_JOIN: on_join(owner, event); return 0;
 	default: return 0;
 	}
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "cm/id.h"
+#include "cm/multicast.h"
 #include "host/bell.h"
 
 static pthread_cond_t acked = PTHREAD_COND_INITIALIZER;
@@ -109,6 +110,23 @@ void events_take_back(struct cm_id *id, struct list *onto)
 		bell_silence(channel->rdma.fd);
 }
 
+void events_drop(struct cm_id *id, const struct membership *member)
+{
+	struct cm_channel *channel = to_cm_channel(id->rdma.channel);
+	struct list *at, *next;
+
+	list_for_each_safe (at, next, &channel->events) {
+		struct cm_event *event = list_entry(at, struct cm_event, node);
+
+		if (event->member != member)
+			continue;
+		list_del(at);
+		free(event);
+	}
+	if (list_empty(&channel->events))
+		bell_silence(channel->rdma.fd);
+}
+
 /* A connection that waits to be seen goes where its listener goes. */
 void events_move(struct cm_id *id, struct cm_channel *to)
 {
@@ -146,6 +164,8 @@ static struct cm_event *take(struct cm_channel *channel, bool waited)
 	event = list_entry(channel->events.next, struct cm_event, node);
 	list_del(&event->node);
 	event->owner->events_delivered++;
+	if (event->member)
+		event->member->in_hand++;
 	if (event->rdma.event == RDMA_CM_EVENT_CONNECT_REQUEST)
 		show_child(event);
 	if (list_empty(&channel->events))
@@ -188,6 +208,8 @@ void event_ack(struct cm_event *event)
 {
 	cm_enter();
 	event->owner->events_acked++;
+	if (event->member)
+		event->member->in_hand--;
 	pthread_cond_broadcast(&acked);
 	cm_leave();
 	free(event);
@@ -196,6 +218,12 @@ void event_ack(struct cm_event *event)
 void events_wait_acked(const struct cm_id *id)
 {
 	while (id->events_acked != id->events_delivered)
+		cm_wait(&acked);
+}
+
+void events_wait_member(const struct membership *member)
+{
+	while (member->in_hand)
 		cm_wait(&acked);
 }
 

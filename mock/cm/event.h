@@ -14,11 +14,13 @@
 #include "cm/message.h"
 
 struct cm_id;
+struct membership;
 
 struct cm_event {
 	struct rdma_cm_event rdma;
 	struct list node;
-	struct cm_id *owner; /* counts it: for a request the listener */
+	struct cm_id *owner;       /* counts it: for a request the listener */
+	struct membership *member; /* counts it too, when it is of a multicast group */
 	uint8_t private_data[PRIVATE_MAX];
 };
 
@@ -58,12 +60,15 @@ void event_set_private(struct cm_event *event, const uint8_t *data, uint8_t leng
  */
 void events_take_back(struct cm_id *id, struct list *onto);
 void events_move(struct cm_id *id, struct cm_channel *to);
+/* Those of one group, for good. */
+void events_drop(struct cm_id *id, const struct membership *member);
 
 /* Waits as the descriptor's flags say: -EAGAIN, -EINTR. */
 int event_next(struct cm_channel *channel, struct cm_event **event);
 void event_ack(struct cm_event *event);
 /* Under the lock: until all that were delivered are acknowledged. */
 void events_wait_acked(const struct cm_id *id);
+void events_wait_member(const struct membership *member);
 
 /* As rdma_get_cm_event(3): deliver.c does for the id's queue pair what the event calls
  * for. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cm/device.h"
+#include "cm/multicast.h"
 #include "host/registry.h"
 #include "object/handle.h"
 
@@ -50,12 +51,14 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 	made->rdma.qp_type = qp_type;
 	made->forks = cm_forks();
 	made->options.ack_timeout = ACK_TIMEOUT;
+	list_init(&made->memberships);
 	conn_init(&made->conn);
 	return made;
 }
 
 static void destroy_memory(struct cm_id *id)
 {
+	multicast_forget(id);
 	free(id->qp_init_attr);
 	free(id);
 }

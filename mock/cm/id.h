@@ -58,6 +58,7 @@ struct cm_id {
 	unsigned int waiting; /* … and that do */
 	unsigned int events_delivered, events_acked;
 	struct conn conn;
+	struct list memberships; /* cm/multicast.h */
 	/* The rest belongs to the program's thread that uses the id. */
 	uint8_t responder_resources, initiator_depth;
 	struct ibv_qp_init_attr *qp_init_attr; /* for connections of rdma_create_ep() */

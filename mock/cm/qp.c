@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cm/addr.h"
 #include "cm/device.h"
+#include "cm/multicast.h"
 #include "object/channel.h"
 #include "object/cq.h"
 #include "object/device.h"
@@ -325,6 +326,7 @@ void id_destroy_qp(struct cm_id *id)
 	if (!id->rdma.qp)
 		return;
 	if (id->forks == cm_forks()) {
+		multicast_detach_all(id);
 		transport_qp_destroy(to_qp(id->rdma.qp));
 		drop_cqs(id);
 	}
