@@ -35,7 +35,7 @@ uint64_t device_guid(void)
 	return htobe64(0x02006d6f636b0000 | (gethostid() & 0xffff));
 }
 
-/* For those who look at this process. */
+/* For those who look at this process: once, whoever opens a context first. */
 static void device_announce(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
