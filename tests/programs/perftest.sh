@@ -37,6 +37,7 @@ perftest 8 5000 ib_send_bw -s 8 -I 8
 perftest 4096 2000 ib_send_bw -s 4096 --use-srq
 perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
 perftest 4096 1000 ib_read_bw -s 4096 -e
+perftest 4096 1000 ib_send_bw -s 4096 -e
 
 perftest 8 1000 ib_send_lat -c UC -s 8
 perftest 2 1000 ib_write_lat -c UC

@@ -443,6 +443,67 @@ static void blocking_wait_body(struct side *side)
 }
 ALONE(blocking_wait)
 
+/* ibv_get_async_event(3): each event goes to one of those who wait. */
+enum { READERS = 4, EACH = 5 };
+
+struct reader {
+	struct ibv_context *context;
+	struct ibv_srq *got[EACH];
+};
+
+static void *read_events(void *argument)
+{
+	struct reader *reader = argument;
+	struct ibv_async_event event;
+
+	for (int i = 0; i < EACH; i++) {
+		CHECK_EQ(ibv_get_async_event(reader->context, &event), 0);
+		CHECK_EQ(event.event_type, IBV_EVENT_SRQ_LIMIT_REACHED);
+		reader->got[i] = event.element.srq;
+		ibv_ack_async_event(&event);
+	}
+	return NULL;
+}
+
+static int times_read(const struct reader *readers, const struct ibv_srq *srq)
+{
+	int count = 0;
+
+	for (int i = 0; i < READERS; i++)
+		for (int n = 0; n < EACH; n++)
+			count += readers[i].got[n] == srq;
+	return count;
+}
+
+static void several_readers_body(struct side *side)
+{
+	struct ibv_srq_init_attr init = { .attr = { .max_wr = 4, .max_sge = 1 } };
+	struct ibv_srq_attr limit = { .srq_limit = 1 };
+	struct reader readers[READERS] = { 0 };
+	struct ibv_srq *srqs[READERS * EACH];
+	pthread_t threads[READERS];
+	struct rc_end end;
+
+	(void)side;
+	rc_open(&end, &rc_default);
+	for (int i = 0; i < READERS; i++) {
+		readers[i].context = end.context;
+		CHECK_EQ(pthread_create(&threads[i], NULL, read_events, &readers[i]), 0);
+	}
+	for (int i = 0; i < READERS * EACH; i++) {
+		srqs[i] = CHECK_OBJECT(ibv_create_srq(end.pd, &init));
+		CHECK_EQ(ibv_modify_srq(srqs[i], &limit, IBV_SRQ_LIMIT), 0);
+	}
+	for (int i = 0; i < READERS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	for (int i = 0; i < READERS * EACH; i++) {
+		CHECK_EQ(times_read(readers, srqs[i]), 1);
+		CHECK_EQ(ibv_destroy_srq(srqs[i]), 0);
+	}
+	rc_close(&end);
+}
+ALONE(several_readers)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +520,7 @@ int main(void)
 		cmocka_unit_test(destroying_waits),
 		cmocka_unit_test(untaken_events_vanish),
 		cmocka_unit_test(blocking_wait),
+		cmocka_unit_test(several_readers),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
