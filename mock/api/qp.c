@@ -4,8 +4,10 @@
 #include <string.h>
 #include "api/api.h"
 #include "api/tables.h"
+#include "object/xrcd.h"
 #include "object/group.h"
 #include "object/pd.h"
+#include "transport/target.h"
 #include "transport/transport.h"
 
 MOCK_API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
@@ -24,7 +26,7 @@ _Static_assert(IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD == 1 << IBV_WR_ATOMIC_FETCH_A
 int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr)
 {
 	const uint32_t known = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS |
-	                       IBV_QP_INIT_ATTR_CREATE_FLAGS;
+	                       IBV_QP_INIT_ATTR_CREATE_FLAGS | IBV_QP_INIT_ATTR_XRCD;
 	const uint32_t flags =
 	        attr->qp_type == IBV_QPT_UD ? IBV_QP_CREATE_BLOCK_SELF_MCAST_LB : 0;
 
@@ -48,25 +50,35 @@ void qp_attr_ex_apply(struct qp *qp, const struct ibv_qp_init_attr_ex *attr)
 		        attr->create_flags & IBV_QP_CREATE_BLOCK_SELF_MCAST_LB;
 }
 
+/* A target is of a domain, any other of a PD: what is not meant is not looked at. */
+static int create_of(struct ibv_context *context, const struct ibv_qp_init_attr_ex *attr,
+                     struct ibv_qp_init_attr *plain, struct qp **qp)
+{
+	bool target = attr->qp_type == IBV_QPT_XRC_RECV;
+
+	if (!(attr->comp_mask & (target ? IBV_QP_INIT_ATTR_XRCD : IBV_QP_INIT_ATTR_PD)) ||
+	    (target ? attr->xrcd->context : attr->pd->context) != context)
+		return -EINVAL;
+	if (target)
+		return target_create(to_xrcd(attr->xrcd), plain, qp);
+	return transport_qp_create(attr->pd, plain, qp);
+}
+
 struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
                                   struct ibv_qp_init_attr_ex *attr)
 {
 	struct ibv_qp_init_attr plain;
-	struct ibv_qp *qp;
 	int err = attr ? qp_attr_ex_check(attr) : -EINVAL;
+	struct qp *qp;
 
+	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */
+	if (!err)
+		err = create_of(context, attr, &plain, &qp);
 	if (err)
 		return null_result(err);
-	if (!(attr->comp_mask & IBV_QP_INIT_ATTR_PD) || !attr->pd ||
-	    attr->pd->context != context)
-		return null_result(-EINVAL);
-	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */
-	qp = ibv_create_qp(attr->pd, &plain);
-	if (!qp)
-		return NULL;
 	attr->cap = plain.cap;
-	qp_attr_ex_apply(to_qp(qp), attr);
-	return qp;
+	qp_attr_ex_apply(qp, attr);
+	return qp_base(qp);
 }
 
 MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
@@ -91,7 +103,7 @@ MOCK_API int ibv_query_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask,
 	(void)mask; /* more than asked for may be given */
 	if (!qp || !attr || !init)
 		return EINVAL;
-	qp_query(to_qp(qp), attr, init);
+	transport_qp_query(to_qp(qp), attr, init);
 	return 0;
 }
 

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "api/tables.h"
 
+static void fill_xrc(struct verbs_context *vctx)
+{
+	vctx->open_qp = table_open_qp;
+	vctx->open_xrcd = table_open_xrcd;
+	vctx->close_xrcd = table_close_xrcd;
+	vctx->create_srq_ex = table_create_srq_ex;
+	vctx->get_srq_num = table_get_srq_num;
+}
+
 void tables_fill(struct context *context)
 {
 	struct verbs_context *vctx = &context->vctx;
@@ -21,6 +30,7 @@ void tables_fill(struct context *context)
 	vctx->context.ops.alloc_mw = table_alloc_mw;
 	vctx->context.ops.bind_mw = table_bind_mw;
 	vctx->context.ops.dealloc_mw = table_dealloc_mw;
+	fill_xrc(vctx);
 	vctx->context.ops.poll_cq = table_poll_cq;
 	vctx->context.ops.req_notify_cq = table_req_notify_cq;
 	vctx->context.ops.post_send = table_post_send;

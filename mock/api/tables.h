@@ -42,6 +42,13 @@ struct ibv_mr *table_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *dm, uint64_t of
 struct ibv_mw *table_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type);
 int table_bind_mw(struct ibv_qp *qp, struct ibv_mw *mw, struct ibv_mw_bind *bind);
 int table_dealloc_mw(struct ibv_mw *mw);
+struct ibv_xrcd *table_open_xrcd(struct ibv_context *context,
+                                 struct ibv_xrcd_init_attr *attr);
+int table_close_xrcd(struct ibv_xrcd *xrcd);
+struct ibv_srq *table_create_srq_ex(struct ibv_context *context,
+                                    struct ibv_srq_init_attr_ex *attr);
+int table_get_srq_num(struct ibv_srq *srq, uint32_t *number);
+struct ibv_qp *table_open_qp(struct ibv_context *context, struct ibv_qp_open_attr *attr);
 int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc);
 int table_req_notify_cq(struct ibv_cq *cq, int solicited_only);
 int table_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);

@@ -129,6 +129,11 @@ static void wr_set_ud_addr(struct ibv_qp_ex *ex, struct ibv_ah *ah, uint32_t qpn
 	builder_destination(of(ex), ah, qpn, qkey);
 }
 
+static void wr_set_xrc_srqn(struct ibv_qp_ex *ex, uint32_t srqn)
+{
+	builder_srqn(of(ex), srqn);
+}
+
 static void wr_bind_mw(struct ibv_qp_ex *ex, struct ibv_mw *mw, uint32_t rkey,
                        const struct ibv_mw_bind_info *info)
 {
@@ -159,12 +164,6 @@ static void wr_atomic_write(struct ibv_qp_ex *ex, uint32_t rkey, uint64_t addr,
                             const void *value)
 {
 	(void)rkey, (void)addr, (void)value;
-	builder_refuse(of(ex));
-}
-
-static void wr_set_xrc_srqn(struct ibv_qp_ex *ex, uint32_t srqn)
-{
-	(void)srqn;
 	builder_refuse(of(ex));
 }
 

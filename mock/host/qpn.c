@@ -15,6 +15,7 @@
 #define DRAWS      64
 #define PAGE_SLOTS (TABLE_PAGE / sizeof(struct qpn_slot))
 #define SLOT_BITS  12
+#define SRQ_MARK   UINT64_C(1) /* of an offset, which is aligned: it is an SRQ's number */
 
 _Static_assert(PROCESSES == 1 << SLOT_BITS, "the key has room for each process");
 
@@ -118,7 +119,7 @@ static uint32_t draw(void)
 	return qpn;
 }
 
-int registry_qpn_alloc(seg_off off, uint32_t *qpn)
+static int alloc(seg_off off, uint32_t *qpn)
 {
 	int err = -ENOMEM;
 	uint32_t at, free;
@@ -137,6 +138,16 @@ int registry_qpn_alloc(seg_off off, uint32_t *qpn)
 	}
 	table_unlock();
 	return err;
+}
+
+int registry_qpn_alloc(seg_off off, uint32_t *qpn)
+{
+	return alloc(off, qpn);
+}
+
+int registry_srqn_alloc(seg_off off, uint32_t *srqn)
+{
+	return alloc(off | SRQ_MARK, srqn);
 }
 
 void registry_qpn_free(uint32_t qpn)
@@ -165,7 +176,7 @@ static int owner_place(uint64_t key, struct host_place *place)
 	return 0;
 }
 
-int registry_qpn_find(uint32_t qpn, struct host_place *place)
+static int find(uint32_t qpn, struct host_place *place)
 {
 	uint32_t at, free;
 	uint64_t key, off;
@@ -177,6 +188,25 @@ int registry_qpn_find(uint32_t qpn, struct host_place *place)
 	if (key_qpn(key) != qpn || key_at(at) != key || owner_place(key, place))
 		return -ENOENT;
 	place->off = off;
+	return 0;
+}
+
+int registry_qpn_find(uint32_t qpn, struct host_place *place)
+{
+	int err = find(qpn, place);
+
+	return !err && place->off & SRQ_MARK ? -ENOENT : err;
+}
+
+int registry_srqn_find(uint32_t srqn, struct host_place *place)
+{
+	int err = find(srqn, place);
+
+	if (err)
+		return err;
+	if (!(place->off & SRQ_MARK))
+		return -ENOENT;
+	place->off &= ~SRQ_MARK;
 	return 0;
 }
 

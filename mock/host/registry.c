@@ -123,6 +123,7 @@ static void remove_process(uint32_t slot)
 	qpn_remove_all(slot, entry->generation);
 	binding_remove_all(slot, entry->generation);
 	group_remove_all(slot, entry->generation);
+	domain_remove_all(slot, entry->generation);
 	segment_file(entry->segment, file);
 	inspect_gone(file, &map->gone);
 	directory_unlink(file);

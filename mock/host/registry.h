@@ -38,6 +38,24 @@ void registry_qpn_free(uint32_t qpn);
 /* 0 and its place, or -ENOENT. The process may have died since. No lock. */
 int registry_qpn_find(uint32_t qpn, struct host_place *place);
 
+/* The same for SRQ numbers, which are of the same space but found by themselves. */
+int registry_srqn_alloc(seg_off off, uint32_t *srqn);
+int registry_srqn_find(uint32_t srqn, struct host_place *place);
+
+/*
+ * XRC domains that processes share by the inode that they name; inode 0 names none. Who
+ * has the same one has the same number. -ENOENT without DOMAIN_CREATE when nobody has it
+ * open, -EEXIST with DOMAIN_EXCLUSIVE when somebody has, -ENOMEM.
+ */
+enum { DOMAIN_CREATE = 1, DOMAIN_EXCLUSIVE = 2 };
+struct registry_domain {
+	uint64_t number;
+	uint32_t entry;
+};
+int registry_domain_open(uint64_t device, uint64_t inode, unsigned int how,
+                         struct registry_domain *domain);
+void registry_domain_close(const struct registry_domain *domain);
+
 /*
  * Multicast groups: the QPs of the host that are attached to a GID. -EEXIST when the QP
  * is already, -ENOENT when it is not, -ENOMEM.

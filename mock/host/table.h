@@ -19,12 +19,13 @@
 #define TABLE_MAGIC   UINT64_C(0x7265676973747279)
 #define TABLE_VERSION 3
 
-#define TABLE_PAGE    4096
-#define PROCESSES     4096
-#define QPN_SLOTS     (UINT32_C(1) << 21)
-#define BINDINGS      65536
-#define PORT_LISTS    1024
-#define GROUP_ENTRIES REGISTRY_GROUP_MEMBERS
+#define TABLE_PAGE     4096
+#define PROCESSES      4096
+#define QPN_SLOTS      (UINT32_C(1) << 21)
+#define BINDINGS       65536
+#define PORT_LISTS     1024
+#define GROUP_ENTRIES  REGISTRY_GROUP_MEMBERS
+#define DOMAIN_ENTRIES 65536
 
 /* A slot is taken under the table's lock, by a joiner that also holds the directory. */
 enum process_state {
@@ -75,6 +76,15 @@ struct group_entry {
 	uint8_t gid[16];
 };
 
+/* An XRC domain that a process has open, while owner_generation is not 0. */
+struct domain_entry {
+	uint64_t owner_generation;
+	uint64_t device, inode; /* 0: nobody else finds it */
+	uint64_t number;        /* the same for all who have it open */
+	uint32_t owner;
+	uint32_t reserved;
+};
+
 struct table {
 	uint64_t magic;
 	uint32_t version;
@@ -84,7 +94,8 @@ struct table {
 	uint32_t binding_free;
 	_Atomic uint64_t group_version; /* counts the changes of group[] */
 	uint32_t group_entries;         /* that were ever in use */
-	struct counters gone; /* of processes that have gone */
+	struct counters gone;           /* of processes that have gone */
+	uint32_t domain_entries;        /* that were ever in use */
 	struct host_lock lock;
 	/* Pages of qpn[] that have memory. */
 	_Atomic uint64_t qpn_page[QPN_SLOTS * sizeof(struct qpn_slot) / TABLE_PAGE / 64];
@@ -92,6 +103,7 @@ struct table {
 	struct process_entry process[PROCESSES] __attribute__((aligned(TABLE_PAGE)));
 	struct binding binding[BINDINGS] __attribute__((aligned(TABLE_PAGE)));
 	struct group_entry group[GROUP_ENTRIES] __attribute__((aligned(TABLE_PAGE)));
+	struct domain_entry domain[DOMAIN_ENTRIES] __attribute__((aligned(TABLE_PAGE)));
 	struct qpn_slot qpn[QPN_SLOTS] __attribute__((aligned(TABLE_PAGE)));
 };
 
@@ -109,6 +121,8 @@ bool table_owner_lives(uint32_t slot, uint64_t generation);
 
 /* qpn.c: the numbers of a process that is gone. Locked. */
 void qpn_remove_all(uint32_t slot, uint64_t generation);
+/* domain.c: likewise, the XRC domains that it has open. Locked. */
+void domain_remove_all(uint32_t slot, uint64_t generation);
 /* group.c: likewise, those of its QPs that are attached. Locked. */
 void group_remove_all(uint32_t slot, uint64_t generation);
 /* binding.c: likewise, and the lists after a holder of the lock died. Locked. */

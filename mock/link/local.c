@@ -76,6 +76,8 @@ static uint32_t local_credit(struct qp *qp, uint32_t *room)
 	/* Of a peer that died meanwhile the credit does not matter. */
 	if (!qp->remote)
 		return CREDIT_UNKNOWN;
+	if (unlikely(!qp->remote->rq)) /* XRC: it depends on the request */
+		return CREDIT_UNKNOWN;
 	rq = peer_ptr(qp->peer, qp->remote->rq);
 	*room = __atomic_load_n(&rq->size, __ATOMIC_RELAXED);
 	return rq_posted(rq);

@@ -36,6 +36,7 @@ struct packet {
 	        *iov; /* in the memory of the process that calls the responder */
 	unsigned int iovs;
 	unsigned int rd_atomics;         /* READs and atomics outstanding with this one */
+	uint32_t srqn;                   /* XRCETH */
 	const struct datagram *datagram; /* of OP_DETH */
 };
 

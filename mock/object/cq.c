@@ -486,7 +486,7 @@ void cq_arm(struct cq *cq, bool solicited_only)
 	        memory_order_seq_cst); /* before the caller looks again: cq_wake() */
 }
 
-void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)
+void cq_forget(struct cq *cq, uint32_t handle, uint8_t of, cq_each *each, void *arg)
 {
 	bool locked = lock_polling(cq);
 	uint32_t at;
@@ -496,8 +496,8 @@ void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg)
 
 		if (atomic_load_explicit(&entry->c.turn, memory_order_acquire) != at + 1)
 			break;
-		if (entry->c.qp != qp || (entry->c.flags & CQE_DEAD) ||
-		    entry == cq->current)
+		if (entry->c.qp != handle || (entry->c.flags & CQE_SRQ) != of ||
+		    (entry->c.flags & CQE_DEAD) || entry == cq->current)
 			continue;
 		entry->c.flags |= CQE_DEAD;
 		each(entry, arg, 0);

@@ -51,6 +51,7 @@ enum cqe_flags {
 	CQE_INLINE = 1 << 1,    /* byte_len bytes of inline_data wait to be placed */
 	CQE_SOLICITED = 1 << 2, /* wakes who asked for solicited events only */
 	CQE_DEAD = 1 << 3,      /* of a QP that is gone: skipped */
+	CQE_SRQ = 1 << 4,       /* out of an XRC SRQ: qp is that one's handle */
 };
 
 /* What ibv_create_cq_ex(3) asked for. */
@@ -174,7 +175,8 @@ static inline bool cq_is_empty(struct cq *cq)
 
 void cq_arm(struct cq *cq, bool solicited_only);
 
-/* Entries of this QP are not to be polled any more; each() is told of them. */
-void cq_forget_qp(struct cq *cq, uint32_t qp, cq_each *each, void *arg);
+/* Entries of this QP, or with CQE_SRQ this SRQ, are not to be polled any more; each() is
+ * told of them. */
+void cq_forget(struct cq *cq, uint32_t handle, uint8_t of, cq_each *each, void *arg);
 
 #endif

@@ -105,11 +105,11 @@ void device_query(struct ibv_device_attr *attr)
 		.vendor_id = 0xffffff,
 		.max_qp = DEVICE_MAX_QP,
 		.max_qp_wr = DEVICE_MAX_QP_WR,
-		.device_cap_flags = IBV_DEVICE_CURR_QP_STATE_MOD |
-		                    IBV_DEVICE_PORT_ACTIVE_EVENT |
-		                    IBV_DEVICE_SYS_IMAGE_GUID |
-		                    IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE |
-		                    IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B,
+		.device_cap_flags =
+		        IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_PORT_ACTIVE_EVENT |
+		        IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN |
+		        IBV_DEVICE_XRC | IBV_DEVICE_SRQ_RESIZE | IBV_DEVICE_MEM_WINDOW |
+		        IBV_DEVICE_MEM_WINDOW_TYPE_2B,
 		.max_sge = DEVICE_MAX_SGE,
 		.max_sge_rd = DEVICE_MAX_SGE,
 		.max_cq = DEVICE_MAX_CQ,
@@ -149,6 +149,7 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 	attr->max_dm_size = dm_most();
 	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;
 	attr->odp_caps.per_transport_caps.rc_odp_caps = on_demand;
+	attr->xrc_odp_caps = on_demand;
 	attr->odp_caps.per_transport_caps.ud_odp_caps =
 	        IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV | IBV_ODP_SUPPORT_SRQ_RECV;
 	attr->odp_caps.per_transport_caps.uc_odp_caps =

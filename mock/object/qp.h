@@ -39,6 +39,11 @@ struct wqe_datagram {
 	uint32_t qpn, qkey;
 };
 
+/* Behind each WQE of an XRC initiator. */
+struct wqe_xrc {
+	uint64_t srqn;
+};
+
 /* What the send queue waits for; nothing is sent meanwhile. */
 enum sq_wait {
 	SQ_RUNS,
@@ -64,6 +69,7 @@ struct sq {
 	bool started;         /* the WQE at next has a PSN: it was sent before */
 	bool unacked;         /* UC and UD: what is sent is done */
 	bool datagrams;       /* UD: WQEs have a struct wqe_datagram behind them */
+	bool xrc;             /* initiator: WQEs have a struct wqe_xrc behind them */
 	uint32_t max_message; /* bytes */
 	uint32_t operations;  /* 1 << enum ibv_wr_opcode of those that the type has */
 	enum sq_wait wait;
@@ -82,6 +88,7 @@ struct wr_builder { /* between ibv_wr_start() and ibv_wr_complete() */
 
 struct link_ops;
 struct recipients;
+struct xrcd;
 
 struct qp {
 	struct ibv_qp_ex ex; /* its head is struct ibv_qp */
@@ -101,6 +108,9 @@ struct qp {
 	struct peer *peer;        /* local link: the owner of dest_qp_num, once found */
 	struct qp_shared *remote; /* there */
 	struct recipients *recipients; /* local link: whom its last multicast went to */
+	struct xrcd *xrcd;             /* XRC target */
+	bool opened;                   /* by ibv_open_qp() */
+	struct peer *home;             /* if so: where it is */
 	_Atomic uint32_t groups;       /* that it is attached to */
 	bool no_own_copies;            /* IBV_QP_CREATE_BLOCK_SELF_MCAST_LB */
 	struct list context_node, pd_node, srq_node;
@@ -134,6 +144,11 @@ static inline struct wqe_datagram *sq_datagram(const struct sq *sq, struct wqe *
 	return (struct wqe_datagram *)((char *)wqe + sq->stride) - 1;
 }
 
+static inline struct wqe_xrc *sq_xrc(const struct sq *sq, struct wqe *wqe)
+{
+	return (struct wqe_xrc *)((char *)wqe + sq->stride) - 1;
+}
+
 /* 1 << enum ibv_wr_opcode of what QPs of a type can do; 0 for a type that the device has
  * not. */
 uint32_t qp_type_operations(enum ibv_qp_type type);
@@ -146,8 +161,15 @@ struct rq *qp_rq(struct qp *qp);
  * device's or objects of another context, -EOPNOTSUPP for a type that the device has not,
  * -ENOMEM. attr->cap is set to what was given.
  */
-int qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr,
+int qp_create(struct ibv_pd *pd, struct xrcd *xrcd, struct ibv_qp_init_attr *attr,
               void (*retry)(struct timer *), struct qp **qp);
+/* One more handle of an XRC target, of this process or another, whose reference it takes
+ * over. */
+int qp_open(struct xrcd *xrcd, uint32_t qpn, struct peer *home, seg_off off,
+            void *qp_context, struct qp **qp);
+/* The number and the memory of a target: they outlive the handle that it was made with.
+ */
+void qp_block_free(seg_off off, uint32_t qpn);
 /* Nothing runs on the QP any more: its state is RESET, and its timer cancelled. */
 void qp_destroy(struct qp *qp);
 
@@ -164,6 +186,8 @@ void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *
 
 /* The QP's entries leave both its CQs; what they held of the queues is free again. */
 void qp_forget_completions(struct qp *qp);
+/* The receive queue that a receive came from. */
+struct rq *completion_rq(const struct completion *c);
 /* What taking out a completion means to the queue that its work request was on. */
 void qp_completion_taken(const struct cqe *entry);
 

@@ -108,12 +108,81 @@ static const struct transition ud_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] 
 	},
 };
 
+static const struct transition initiator_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] = {
+	[IBV_QPS_RESET] = {
+		[IBV_QPS_INIT] = { true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS, 0 },
+	},
+	[IBV_QPS_INIT] = {
+		[IBV_QPS_INIT] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS },
+		[IBV_QPS_RTR] = { true,
+			IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN,
+			IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX },
+	},
+	[IBV_QPS_RTR] = {
+		[IBV_QPS_RTS] = { true,
+			IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+			IBV_QP_MAX_QP_RD_ATOMIC,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_PATH_MIG_STATE },
+	},
+	[IBV_QPS_RTS] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS | IBV_QP_ALT_PATH |
+			IBV_QP_PATH_MIG_STATE },
+		[IBV_QPS_SQD] = { true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY },
+	},
+	[IBV_QPS_SQD] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_PATH_MIG_STATE },
+		[IBV_QPS_SQD] = { true, 0,
+			IBV_QP_PORT | IBV_QP_AV | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+			IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_ALT_PATH |
+			IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX | IBV_QP_PATH_MIG_STATE },
+	},
+};
+
+static const struct transition target_transitions[IBV_QPS_ERR + 1][IBV_QPS_ERR + 1] = {
+	[IBV_QPS_RESET] = {
+		[IBV_QPS_INIT] = { true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS, 0 },
+	},
+	[IBV_QPS_INIT] = {
+		[IBV_QPS_INIT] = { true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS },
+		[IBV_QPS_RTR] = { true,
+			IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+			IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER,
+			IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX },
+	},
+	[IBV_QPS_RTR] = {
+		[IBV_QPS_RTS] = { true, IBV_QP_TIMEOUT | IBV_QP_SQ_PSN,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
+	},
+	[IBV_QPS_RTS] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS | IBV_QP_ALT_PATH |
+			IBV_QP_PATH_MIG_STATE | IBV_QP_MIN_RNR_TIMER },
+		[IBV_QPS_SQD] = { true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY },
+	},
+	[IBV_QPS_SQD] = {
+		[IBV_QPS_RTS] = { true, 0,
+			IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS |
+			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
+		[IBV_QPS_SQD] = { true, 0,
+			IBV_QP_PORT | IBV_QP_AV | IBV_QP_TIMEOUT | IBV_QP_MAX_DEST_RD_ATOMIC |
+			IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX |
+			IBV_QP_MIN_RNR_TIMER | IBV_QP_PATH_MIG_STATE },
+	},
+};
+
 typedef const struct transition transition_table[IBV_QPS_ERR + 1];
 
 static transition_table *const tables[] = {
 	[IBV_QPT_RC] = rc_transitions,
 	[IBV_QPT_UC] = uc_transitions,
 	[IBV_QPT_UD] = ud_transitions,
+	[IBV_QPT_XRC_SEND] = initiator_transitions,
+	[IBV_QPT_XRC_RECV] = target_transitions,
 };
 /* clang-format on */
 
@@ -158,6 +227,18 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 	       !((mask & IBV_QP_PATH_MIG_STATE) &&
 	         attr->path_mig_state != IBV_MIG_MIGRATED) &&
 	       !(mask & IBV_QP_ALT_PATH); /* no path migration on this device */
+}
+
+int qp_attr_meant(enum ibv_qp_type type, int mask)
+{
+	switch (type) {
+	case IBV_QPT_XRC_SEND:
+		return mask & ~(IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+	case IBV_QPT_XRC_RECV:
+		return mask &
+		       ~(IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY);
+	default: return mask;
+	}
 }
 
 int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,

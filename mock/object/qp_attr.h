@@ -5,6 +5,10 @@
 
 #include "object/qp.h"
 
+/* Without those that a half of XRC has not, and programs that treat it as RC give all the
+ * same: the kernel leaves them out too. */
+int qp_attr_meant(enum ibv_qp_type type, int mask);
+
 /*
  * Whether ibv_modify_qp() may make this change now: the transition exists, each required
  * attribute is given, none that is not permitted, and each value is one that the device

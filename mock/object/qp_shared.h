@@ -41,6 +41,7 @@ struct qp_shared {
 	union ibv_gid sgid;    /* packets must come to this address … */
 	union ibv_gid dgid;    /* … from that one */
 	uint64_t rtr_executed; /* requests executed when the connection began */
+	seg_off target;        /* XRC: struct target_shared */
 
 	/* Written for each request; on a cache line apart from what the owner reads. */
 	struct owner_lock lock __attribute__((aligned(CACHE_LINE)));

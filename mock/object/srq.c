@@ -7,6 +7,7 @@
 #include "object/device.h"
 #include "object/handle.h"
 #include "object/pd.h"
+#include "object/srq_xrc.h"
 
 static struct handle_table srqs = HANDLE_TABLE_INIT;
 
@@ -60,6 +61,8 @@ int srq_destroy(struct srq *srq)
 
 	if (atomic_load(&srq->users))
 		return -EBUSY;
+	if (srq->xrcd)
+		srq_leave_domain(srq);
 	handle_free(&srqs, srq->ibv.handle);
 	handle_wait(&srq->holds);
 	async_forget_srq(to_context(srq->ibv.context), &srq->ibv);
@@ -72,6 +75,11 @@ int srq_destroy(struct srq *srq)
 	pthread_cond_destroy(&srq->ibv.cond);
 	free(srq);
 	return 0;
+}
+
+struct srq *srq_of_handle(uint32_t handle)
+{
+	return handle_get(&srqs, handle);
 }
 
 static void hold(void *object)
@@ -99,6 +107,19 @@ void srq_look(uint32_t handle)
 void srq_look_all(void)
 {
 	handle_each(&srqs, hold, look);
+}
+
+static void settle_one(void *object)
+{
+	struct srq *srq = object;
+
+	srq_settle(srq);
+	atomic_fetch_sub_explicit(&srq->holds, 1, memory_order_release);
+}
+
+void srq_settle_all(void)
+{
+	handle_each(&srqs, hold, settle_one);
 }
 
 int srq_modify(struct srq *srq, const struct ibv_srq_attr *attr, int mask)

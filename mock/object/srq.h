@@ -7,7 +7,10 @@
 #include "base/list.h"
 #include "object/rq.h"
 
+struct cq;
 struct pd;
+struct srq_shared;
+struct xrcd;
 
 struct srq {
 	struct ibv_srq ibv;
@@ -17,6 +20,11 @@ struct srq {
 	_Atomic uint32_t users;
 	uint32_t async_delivered; /* under the asynchronous queue's lock */
 	_Atomic uint32_t holds;   /* of the engine, while it looks */
+	struct xrcd *xrcd;        /* XRC */
+	struct cq *cq;            /* if so: where its receives complete */
+	struct srq_shared *sh;
+	seg_off off;
+	uint32_t number;
 };
 
 static inline struct srq *to_srq(struct ibv_srq *srq)
@@ -26,6 +34,17 @@ static inline struct srq *to_srq(struct ibv_srq *srq)
 
 /* -EINVAL for a depth of 0 or beyond the device, -ENOMEM. */
 int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq **srq);
+/* One for targets of an XRC domain. */
+int srq_create_xrc(struct pd *pd, const struct ibv_srq_init_attr *attr, struct xrcd *xrcd,
+                   struct cq *cq, struct srq **srq);
+/* As ibv_create_srq_ex(3), the attributes set to what was given. -EOPNOTSUPP for what the
+ * device has not, -EINVAL for what is missing. */
+int srq_create_ex(struct ibv_srq_init_attr_ex *attr, struct srq **srq);
+/* Of an XRC one: waits until no request that is under way works on it. */
+void srq_settle(struct srq *srq);
+void srq_settle_all(void);
+/* For the completions that are polled: the handle is known to be live. */
+struct srq *srq_of_handle(uint32_t handle);
 /* -EBUSY while a QP uses it. */
 int srq_destroy(struct srq *srq);
 /* As ibv_modify_srq(3): -EINVAL and -ENOMEM change nothing. */

@@ -52,6 +52,8 @@ void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
 	wqe->imm = 0;
 	if (qp->sq.datagrams)
 		sq_datagram(&qp->sq, wqe)->av.link = NULL;
+	if (qp->sq.xrc)
+		sq_xrc(&qp->sq, wqe)->srqn = 0; /* nobody's */
 	qp->builder.wqe = wqe;
 }
 
@@ -71,6 +73,16 @@ void builder_bind(struct qp *qp, const struct ibv_mw *mw, uint32_t rkey,
 	if (qp->builder.wqe &&
 	    window_put_bind(qp->builder.wqe, IBV_MW_TYPE_2, mw, rkey, info))
 		spoil(qp, -EINVAL);
+}
+
+void builder_srqn(struct qp *qp, uint32_t srqn)
+{
+	struct wqe *wqe = qp->builder.wqe;
+
+	if (wqe && !qp->sq.xrc)
+		spoil(qp, -EINVAL);
+	else if (wqe)
+		sq_xrc(&qp->sq, wqe)->srqn = srqn;
 }
 
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge)

@@ -63,6 +63,8 @@ static int push_receive(const struct request *req, enum ibv_wc_status status,
 		.qp = req->qp->handle,
 	};
 
+	if (unlikely(req->mask & OP_XRCETH))
+		entry.flags |= CQE_SRQ;
 	if (unlikely(req->mask & OP_DETH)) {
 		entry.src_qp = req->packet->datagram->src_qpn;
 		entry.wc_flags |= IBV_WC_GRH;

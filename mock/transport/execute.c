@@ -75,7 +75,7 @@ static int read_modify_write(struct request *req, const struct iovec *remote)
 	if (err)
 		return err;
 	req->original = found;
-	if (packet->opcode == RC_FETCH_ADD)
+	if ((packet->opcode & ~BTH_TRANSPORT) == RC_FETCH_ADD)
 		put += found;
 	else if (found != packet->compare)
 		return 0;

@@ -9,7 +9,7 @@
 /* The receive's key is checked again: its memory may have been deregistered since. */
 static enum ibv_wc_status place(const struct cqe *entry)
 {
-	const struct rq_shared *rq = qp_rq(qp_of_handle(entry->c.qp))->sh;
+	const struct rq_shared *rq = completion_rq(&entry->c)->sh;
 	uint64_t va;
 
 	if (!entry->c.byte_len)

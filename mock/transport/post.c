@@ -93,12 +93,12 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 	struct wqe *wqe = sq_at(sq, sq->posted);
 	int err;
 
-	if (unlikely(!post_has_room(sq)))
-		return -ENOMEM;
 	if (unlikely(!post_has_operation(sq, wr->opcode) || wr->num_sge < 0 ||
 	             (uint32_t)wr->num_sge > sq->max_sge ||
 	             ((wr->send_flags & IBV_SEND_INLINE) && !may_be_inline(wr->opcode))))
 		return -EINVAL;
+	if (unlikely(!post_has_room(sq)))
+		return -ENOMEM;
 	wqe->wr_id = wr->wr_id;
 	wqe->opcode = wr->opcode;
 	wqe->flags = wr->send_flags;
@@ -110,6 +110,8 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 		wqe->remote_addr = wr->wr.rdma.remote_addr;
 		wqe->rkey = wr->wr.rdma.rkey;
 	}
+	if (unlikely(sq->xrc))
+		sq_xrc(sq, wqe)->srqn = wr->qp_type.xrc.remote_srqn;
 	if (unlikely(sq->datagrams)) {
 		err = datagram_set(sq, wqe, wr->wr.ud.ah, wr->wr.ud.remote_qpn,
 		                   wr->wr.ud.remote_qkey);
@@ -162,7 +164,7 @@ int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_w
 {
 	int err;
 
-	if (unlikely(qp_base(qp)->srq || qp_state(qp) == IBV_QPS_RESET)) {
+	if (unlikely(!qp->rq.sh || qp_state(qp) == IBV_QPS_RESET)) {
 		if (bad)
 			*bad = wr;
 		return -EINVAL;

@@ -9,6 +9,7 @@
 #include "object/gid.h"
 #include "object/inspect.h"
 #include "object/qp_attr.h"
+#include "transport/target.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -25,7 +26,7 @@ void transport_init(void)
 
 int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct qp **qp)
 {
-	return qp_create(pd, attr, retry_fire, qp);
+	return qp_create(pd, NULL, attr, retry_fire, qp);
 }
 
 /*
@@ -46,7 +47,7 @@ static void reset(struct qp *qp)
 	owner_unlock(&qp->sq.lock);
 	qp_forget_completions(qp);
 	owner_lock(&qp->sq.lock);
-	if (!qp_base(qp)->srq)
+	if (qp->rq.sh)
 		rq_reset(&qp->rq);
 	qp->sq.posted = qp->sq.next = 0;
 	atomic_store(&qp->sq.completed, 0);
@@ -58,6 +59,10 @@ static void reset(struct qp *qp)
 
 void transport_qp_destroy(struct qp *qp)
 {
+	if (qp->xrcd) {
+		target_close(qp);
+		return;
+	}
 	owner_lock(&qp->sq.lock);
 	reset(qp);
 	atomic_store(&qp->sh->qpn, 0);
@@ -66,8 +71,7 @@ void transport_qp_destroy(struct qp *qp)
 	qp_destroy(qp);
 }
 
-/* The addresses that the QP talks between, and the link that joins them. */
-static int set_path(struct qp *qp, const struct ibv_ah_attr *av)
+int qp_set_path(struct qp *qp, const struct ibv_ah_attr *av)
 {
 	const struct link_ops *link = link_choose(&av->grh.dgid);
 	struct gid_entry source;
@@ -89,8 +93,7 @@ static int set_path(struct qp *qp, const struct ibv_ah_attr *av)
 	return 0;
 }
 
-/* What the responder goes by; its lock is held. */
-static void set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
+void qp_set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
 {
 	struct qp_shared *sh = qp->sh;
 
@@ -128,10 +131,10 @@ static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 	if (qp_state(qp) != from)
 		err = -EINVAL;
 	else if (mask & IBV_QP_AV)
-		err = set_path(qp, &attr->ah_attr);
+		err = qp_set_path(qp, &attr->ah_attr);
 	if (!err) {
 		qp_attr_apply(qp, attr, mask);
-		set_responder(qp, next, mask);
+		qp_set_responder(qp, next, mask);
 	}
 	owner_unlock(&qp->sh->lock);
 	if (err)
@@ -149,6 +152,9 @@ static int modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 	enum ibv_qp_state from, next;
 	int err;
 
+	mask = qp_attr_meant(qp_base(qp)->qp_type, mask);
+	if (qp->xrcd)
+		return target_modify(qp, attr, mask);
 	owner_lock(&qp->sq.lock);
 	from = qp_state(qp);
 	err = qp_attr_check(qp, attr, mask, from, &next);
@@ -173,6 +179,15 @@ int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 	err = modify(qp, attr, mask);
 	pthread_mutex_unlock(&qp->modify_lock);
 	return err;
+}
+
+void transport_qp_query(struct qp *qp, struct ibv_qp_attr *attr,
+                        struct ibv_qp_init_attr *init)
+{
+	if (qp->xrcd)
+		target_query(qp, attr, init);
+	else
+		qp_query(qp, attr, init);
 }
 
 void transport_drained(struct qp *qp)
@@ -207,6 +222,7 @@ void transport_settle(struct pd *pd)
 
 		list_for_each (user, &srq->qps)
 			settle_qp(list_entry(user, struct qp, srq_node));
+		srq_settle(srq);
 	}
 	pthread_mutex_unlock(&pd->lock);
 }

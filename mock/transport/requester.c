@@ -5,6 +5,7 @@
 
 #include "object/device.h"
 #include "object/pd.h"
+#include "transport/xrc.h"
 
 /* The opcode of a message in one packet; reserved where this device has no such
  * operation. */
@@ -149,6 +150,8 @@ __attribute__((flatten)) static void step(struct qp *qp)
 	}
 	qp->sq.probe = false;
 	packet_fill(qp, wqe, &packet);
+	if (unlikely(qp->sq.xrc))
+		xrc_fill(qp, wqe, &packet);
 	qp->link->send(qp, &packet, &reply);
 	completer_take(qp, wqe, &packet, &reply);
 }

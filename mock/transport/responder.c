@@ -8,6 +8,7 @@
 #include "transport/datagram.h"
 #include "transport/request.h"
 #include "transport/transport.h"
+#include "transport/xrc.h"
 
 #include <string.h>
 #include "base/log.h"
@@ -174,12 +175,11 @@ static enum outcome respond_unacked(struct request *req)
 	return outcome == RESP_ACCESS ? drop(req, COUNT_DROP_ACCESS) : outcome;
 }
 
-static enum outcome respond(struct request *req)
+/* Whether it is due is decided; it has its QP's attention. */
+static inline enum outcome proceed(struct request *req)
 {
-	enum outcome outcome = check_state(req);
+	enum outcome outcome = check_psn(req);
 
-	if (outcome == RESP_DONE)
-		outcome = check_psn(req);
 	if (outcome == RESP_DUPLICATE && (req->mask & OP_READ))
 		return execute_read(req) == RESP_DONE ? RESP_DUPLICATE
 		                                      : drop(req, COUNT_DROP_REPLAY);
@@ -193,6 +193,31 @@ static enum outcome respond(struct request *req)
 	if (outcome == RESP_DONE)
 		outcome = execute(req);
 	return outcome;
+}
+
+static enum outcome respond(struct request *req)
+{
+	return likely(check_state(req) == RESP_DONE) ? proceed(req) : RESP_DROP;
+}
+
+static enum outcome respond_xrc(struct request *req)
+{
+	struct xrc_visit visit;
+	enum outcome outcome = check_state(req);
+
+	if (outcome != RESP_DONE)
+		return outcome;
+	if (xrc_enter(req, &visit) != RESP_DONE)
+		return check_psn(req) == RESP_DONE ? RESP_INVALID : RESP_DROP;
+	outcome = proceed(req);
+	xrc_leave(req, &visit);
+	return outcome;
+}
+
+/* Those that are not RC. */
+static enum outcome respond_other(struct request *req)
+{
+	return req->mask & OP_XRCETH ? respond_xrc(req) : respond_unacked(req);
 }
 
 static const struct {
@@ -237,7 +262,7 @@ void responder_flush(const struct peer *owner, struct qp_shared *qp)
 	struct rq_shared *rq = peer_ptr(owner, qp->rq);
 	const struct rwqe *wqe;
 
-	if (qp->rq_is_shared)
+	if (qp->rq_is_shared || !qp->rq)
 		return; /* what is in an SRQ belongs to other QPs too */
 	while ((wqe = rq_peek(owner, rq))) {
 		struct completion entry = {
@@ -311,7 +336,8 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	enum outcome outcome;
 
 	responder_lock(owner, qp);
-	outcome = unlikely(req.mask & OP_UNACKED) ? respond_unacked(&req) : respond(&req);
+	outcome = unlikely(req.mask & (OP_UNACKED | OP_XRCETH)) ? respond_other(&req)
+	                                                        : respond(&req);
 	if (outcome == RESP_DONE) {
 		psn_advance(qp);
 		count_executed(qp, packet);
@@ -341,7 +367,8 @@ static void look(struct qp *qp)
 	if (qp_state(qp) == IBV_QPS_ERR)
 		flush_sq(qp);
 	owner_unlock(&qp->sq.lock);
-	async_raise_due(to_context(qp_base(qp)->context), &qp->sh->due, event);
+	if (!qp->opened) /* who made it hears of it */
+		async_raise_due(to_context(qp_base(qp)->context), &qp->sh->due, event);
 	qp_release(qp);
 }
 

@@ -17,6 +17,13 @@ void transport_init(void);
 
 /* qp.c: what changing a QP entails. */
 int transport_qp_create(struct ibv_pd *pd, struct ibv_qp_init_attr *attr, struct qp **qp);
+/* As ibv_query_qp(3), all of it. */
+void transport_qp_query(struct qp *qp, struct ibv_qp_attr *attr,
+                        struct ibv_qp_init_attr *init);
+/* The addresses that the QP talks between, and the link that joins them. */
+int qp_set_path(struct qp *qp, const struct ibv_ah_attr *av);
+/* What the responder goes by; its lock is held. */
+void qp_set_responder(struct qp *qp, enum ibv_qp_state next, int mask);
 /* Returns when no requester or responder, in whatever process, works on it. */
 void transport_qp_destroy(struct qp *qp);
 /* As ibv_modify_qp(3); -EINVAL, -EHOSTUNREACH when no link reaches the destination. */
@@ -46,6 +53,7 @@ void builder_bind(struct qp *qp, const struct ibv_mw *mw, uint32_t rkey,
 void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge);
 void builder_destination(struct qp *qp, const struct ibv_ah *ah, uint32_t qpn,
                          uint32_t qkey);
+void builder_srqn(struct qp *qp, uint32_t srqn);
 void builder_inline(struct qp *qp, size_t count, const struct ibv_data_buf *buf);
 int builder_complete(struct qp *qp);
 void builder_abort(struct qp *qp);

@@ -55,7 +55,7 @@ static void send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
 	link->send(qp, packet, reply);
 }
 
-static void send(struct qp *qp, struct wqe *wqe, struct packet *packet)
+static void send_message(struct qp *qp, struct wqe *wqe, struct packet *packet)
 {
 	struct reply reply;
 
@@ -91,7 +91,7 @@ void unacked_step(struct qp *qp)
 		return;
 	}
 	requester_number(qp, wqe);
-	send(qp, wqe, &packet);
+	send_message(qp, wqe, &packet);
 	count_request(qp, &packet);
 	count_requester(qp->sh, COUNT_UNACKED, 1);
 	completer_done(qp, wqe);

@@ -88,6 +88,7 @@ void transport_settle_responders(uint32_t pd)
 			responder_settle(sh);
 		off = sh->next;
 	}
+	srq_settle_all();
 }
 
 /* Type 1 has no other way than this into a send queue. */

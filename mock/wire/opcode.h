@@ -12,6 +12,7 @@ enum bth_transport {
 	BTH_UD = 0x60,
 	BTH_CNP = 0x80,
 	BTH_XRC = 0xa0,
+	BTH_NONE = 0xe0,      /* a manufacturer's: no QP of ours takes such */
 	BTH_TRANSPORT = 0xe0, /* the bits that say so */
 };
 

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Debian's ibv_rc_pingpong, ibv_uc_pingpong, ibv_ud_pingpong and ibv_srq_pingpong between two processes, with their options.
+# Debian's ibv_rc_pingpong, ibv_uc_pingpong, ibv_ud_pingpong, ibv_srq_pingpong
+# and ibv_xsrq_pingpong between two processes, with their options.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
-need ibv_rc_pingpong ibv_ud_pingpong ibv_uc_pingpong ibv_srq_pingpong
+need ibv_rc_pingpong ibv_ud_pingpong ibv_uc_pingpong ibv_srq_pingpong ibv_xsrq_pingpong
 
 # pingpong BYTES PROGRAM OPTION...: both sides succeed, and say that this much has moved.
 pingpong() {
@@ -55,3 +56,26 @@ pingpong 800 ibv_ud_pingpong -g 0 -s 4 -n 100 -r 10 -c -e -l 2
 pingpong 8192000 ibv_srq_pingpong -g 0
 pingpong 8192000 ibv_srq_pingpong -g 0 -e
 pingpong 819200 ibv_srq_pingpong -g 0 -q 3 -r 20 -n 100 -c
+
+# XRC: the server serves its clients over one target each, and they tell no figures.
+xsrq_pingpong() {
+	clients=$1
+	shift
+	port=$(free_port)
+	spawn server mock ibv_xsrq_pingpong -c "$clients" "$@" -p "$port"
+	until_true 10 _listening "$port" || fail "xsrq $*: the server does not listen"
+	for i in $(seq "$clients"); do
+		spawn "client$i" mock ibv_xsrq_pingpong "$@" -p "$port" 127.0.0.1
+	done
+	for i in $(seq "$clients"); do
+		wait_exit "client$i"
+		assert_eq 0 "$STATUS" "status of client $i, xsrq $*"
+		assert_grep '^success$' "$(log_of "client$i")"
+	done
+	wait_exit server
+	assert_eq 0 "$STATUS" "status of the server, xsrq $*"
+	assert_grep '^success$' "$(log_of server)"
+}
+xsrq_pingpong 1 -g 0
+xsrq_pingpong 3 -g 0 -n 20 -e
+xsrq_pingpong 2 -g 1 -s 100000 -m 1024 -n 10

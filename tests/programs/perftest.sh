@@ -39,12 +39,16 @@ perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
 perftest 4096 1000 ib_read_bw -s 4096 -e
 perftest 4096 1000 ib_send_bw -s 4096 -e
 
-perftest 8 1000 ib_send_lat -c UC -s 8
-perftest 2 1000 ib_write_lat -c UC
-perftest 65536 1000 ib_write_bw -c UC
-perftest 4096 1000 ib_send_bw -c UC -s 4096 -r 1000
-perftest 64 1000 ib_send_lat -c UD -s 64
-perftest 1024 1000 ib_send_lat -c UD -s 1024 -e
+perftest 8 200 ib_send_lat -c UC -s 8
+perftest 2 200 ib_write_lat -c UC
+perftest 65536 500 ib_write_bw -c UC
+perftest 4096 500 ib_send_bw -c UC -s 4096 -r 500
+perftest 8 200 ib_send_lat -c XRC -s 8
+perftest 65536 500 ib_write_bw -c XRC
+perftest 4096 500 ib_read_bw -c XRC -s 4096
+perftest 512 2000 ib_send_bw -c XRC -s 512 -q 4 -n 500 -e
+perftest 64 200 ib_send_lat -c UD -s 64
+perftest 1024 200 ib_send_lat -c UD -s 1024 -e
 perftest 2048 1000 ib_send_bw -c UD -s 2048 -r 1000
 perftest 64 1000 ib_send_bw -c UD -s 64 -r 2000 -b
 

@@ -124,11 +124,12 @@ static void open_qp(struct rc_end *end)
 	if (config->type != IBV_QPT_UD)
 		attr.send_ops_flags |=
 		        IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM;
-	if (config->type == IBV_QPT_RC)
+	if (config->type == IBV_QPT_RC || config->type == IBV_QPT_XRC_SEND)
 		attr.send_ops_flags |= IBV_QP_EX_WITH_RDMA_READ |
 		                       IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
-		                       IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD |
-		                       IBV_QP_EX_WITH_SEND_WITH_INV |
+		                       IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+	if (config->type == IBV_QPT_RC)
+		attr.send_ops_flags |= IBV_QP_EX_WITH_SEND_WITH_INV |
 		                       IBV_QP_EX_WITH_LOCAL_INV | IBV_QP_EX_WITH_BIND_MW;
 
 	if (config->extended) {
@@ -233,7 +234,7 @@ int rc_rts_attributes(const struct rc_end *end, struct ibv_qp_attr *attr)
 		.max_rd_atomic = end->config.reads_out,
 	};
 	return IBV_QP_STATE | IBV_QP_SQ_PSN |
-	       (end->config.type == IBV_QPT_RC
+	       (end->config.type == IBV_QPT_RC || end->config.type == IBV_QPT_XRC_SEND
 	                ? IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
 	                          IBV_QP_MAX_QP_RD_ATOMIC
 	                : 0);

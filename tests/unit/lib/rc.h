@@ -20,7 +20,7 @@ enum {
 };
 
 struct rc_config {
-	enum ibv_qp_type type; /* RC, UC or UD */
+	enum ibv_qp_type type; /* RC, UC, UD or XRC_SEND */
 	uint32_t qkey;         /* UD */
 	uint32_t send_depth, recv_depth, send_sges, recv_sges, inline_size;
 	int cq_depth;

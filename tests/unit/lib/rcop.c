@@ -40,6 +40,7 @@ static int post_classic(struct rc_end *end, const struct rc_op *op, struct ibv_s
 		.opcode = op->opcode,
 		.send_flags = op->flags,
 		.imm_data = htonl(op->imm),
+		.qp_type = { .xrc = { op->srqn } },
 	};
 	int err;
 
@@ -105,6 +106,8 @@ static int post_extended(struct rc_end *end, const struct rc_op *op, struct ibv_
 	qpx->wr_flags = op->flags;
 	start_extended(qpx, op, end->peer.buffer + op->remote,
 	               op->rkey ? op->rkey : end->peer.rkey);
+	if (end->config.type == IBV_QPT_XRC_SEND)
+		ibv_wr_set_xrc_srqn(qpx, op->srqn);
 	set_data(qpx, op, sges, count);
 	return ibv_wr_complete(qpx);
 }

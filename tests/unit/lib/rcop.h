@@ -16,6 +16,7 @@ struct rc_op {
 	int sge_count;
 	uint64_t remote; /* bytes from the start of the peer's buffer */
 	uint32_t rkey;   /* 0: that of the peer's buffer */
+	uint32_t srqn;   /* XRC */
 	uint32_t imm;    /* in the host's byte order */
 	uint64_t compare_add, swap;
 };
