@@ -65,6 +65,7 @@ static int open_locked(void)
 		context_close(context);
 		return err;
 	}
+	pd->of_cm = true;
 	inbox_handle(INBOX_CM, messages_receive);
 	shared = context;
 	shared_pd = pd;

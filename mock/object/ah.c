@@ -21,6 +21,30 @@ bool ah_attr_is_valid(const struct ibv_ah_attr *attr)
 	       memcmp(&entry.gid, &none, sizeof(none));
 }
 
+bool ah_attr_is_loopback(struct ibv_pd *pd, const struct ibv_ah_attr *attr)
+{
+	return to_pd(pd)->of_cm && !attr->is_global && !attr->dlid &&
+	       attr->port_num == DEVICE_PORT;
+}
+
+int ah_attr_from_loopback(struct ibv_ah_attr *attr)
+{
+	static const union ibv_gid none;
+	struct gid_entry entry;
+
+	for (unsigned int i = 0; !gid_get(i, &entry); i++) {
+		if (!memcmp(&entry.gid, &none, sizeof(none)))
+			continue;
+		*attr = (struct ibv_ah_attr){
+			.grh = { .dgid = entry.gid, .sgid_index = (uint8_t)i },
+			.is_global = 1,
+			.port_num = DEVICE_PORT,
+		};
+		return 0;
+	}
+	return -EADDRNOTAVAIL;
+}
+
 int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
               const struct link_ops *link, struct ah **ah)
 {

@@ -33,6 +33,16 @@ static inline struct ah *to_ah(struct ibv_ah *ah)
  * sends nothing (IBA annex A17.4.1.1). */
 bool ah_attr_is_valid(const struct ibv_ah_attr *attr);
 
+/*
+ * Without a GRH, to our own LID, on the domain that the connection manager gives to its
+ * ids: the way from a queue pair to itself. librdmacm's datagram rsockets have handles
+ * like that, as on InfiniBand; RoCE has no LIDs, and anywhere else such a handle is a
+ * program's mistake.
+ */
+bool ah_attr_is_loopback(struct ibv_pd *pd, const struct ibv_ah_attr *attr);
+/* The same, as RoCE would have it. -EADDRNOTAVAIL when the port has no address. */
+int ah_attr_from_loopback(struct ibv_ah_attr *attr);
+
 /* -EINVAL, -ENOMEM. */
 int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
               const struct link_ops *link, struct ah **ah);

@@ -9,6 +9,7 @@
 #include <infiniband/verbs.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include "base/list.h"
 
 struct td {
@@ -20,6 +21,7 @@ struct pd {
 	struct ibv_pd ibv;      /* a parent domain has the handle of its domain */
 	struct pd *root;        /* itself, or what it is the parent domain of */
 	_Atomic uint32_t users; /* what was made with it, and its parent domains */
+	bool of_cm;             /* the connection manager's own (object/ah.h) */
 	/* Of a parent domain. */
 	struct td *td;
 	struct ibv_parent_domain_init_attr attr;

@@ -21,7 +21,16 @@ enum {
 
 int transport_ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr, struct ah **ah)
 {
+	struct ibv_ah_attr loopback;
 	const struct link_ops *link;
+	int err;
+
+	if (ah_attr_is_loopback(pd, attr)) {
+		err = ah_attr_from_loopback(&loopback);
+		if (err)
+			return err;
+		attr = &loopback;
+	}
 
 	if (!ah_attr_is_valid(attr))
 		return -EINVAL;

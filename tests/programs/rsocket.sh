@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# librdmacm's sockets over RDMA: Debian's rstream, riostream and rcopy, and plain TCP
-# programs over the preload library.
+# librdmacm's sockets over RDMA: Debian's rstream, riostream, rcopy and udpong, and a plain
+# TCP program over the preload library.
 # timeout: 120
 . "$(dirname "$0")/../lib.sh"
-need rstream riostream rcopy
+need rstream riostream rcopy udpong
 
 # pair PROGRAM OPTION...
 pair() {
@@ -43,6 +43,15 @@ until_true 10 copy || fail "rcopy does not succeed"
 # Its end may be on its way to the disk.
 until_true 5 cmp -s "$TEST_TMP/in" "$TEST_TMP/out" || fail "rcopy copied something else"
 stop copies
+
+# Datagrams. The server goes on for ever.
+port=$(free_port)
+spawn pong mock udpong -b 127.0.0.1 -p "$port" -T b
+for kind in b n e; do
+	until_true 10 client udpong -s 127.0.0.1 -p "$port" -S 100 -C 50 -T b -T $kind ||
+		fail "udpong -T $kind does not succeed"
+done
+stop pong
 
 preload=$(echo /usr/lib/*/rsocket/librspreload.so)
 [ -e "$preload" ] || skip "librdmacm's preload library is not there: the rest is untested"

@@ -175,6 +175,41 @@ static void resolved_and_answered_body(struct side *side)
 }
 ALONE(resolved_and_answered)
 
+/* As librdmacm's datagram rsockets do it: without a GRH, to our own LID. */
+static void to_itself_body(struct side *side)
+{
+	struct ibv_ah_attr attr = { .port_num = 1 };
+	struct rdma_cm_id *id;
+	uint8_t room[ROOM];
+	struct ibv_mr *mr;
+	struct ibv_ah *ah;
+	struct ibv_pd *pd;
+	struct ibv_wc wc;
+
+	(void)side;
+	channel = cn_channel();
+	id = new_id(RDMA_PS_UDP);
+	CHECK_CALL(rdma_bind_addr(id, cn_address("127.0.0.1", 0)));
+	add_qp(id);
+	receive(id, room, &mr);
+	ah = CHECK_OBJECT(ibv_create_ah(id->pd, &attr));
+	send_to(id, ah, id->qp->qp_num, 55);
+	CHECK_EQ(rdma_get_recv_comp(id, &wc), 1);
+	CHECK_EQ(wc.src_qp, id->qp->qp_num);
+	CHECK_EQ(room[GRH], 55);
+	CHECK_EQ(ibv_destroy_ah(ah), 0);
+	/* Elsewhere it is a mistake. */
+	pd = CHECK_OBJECT(ibv_alloc_pd(id->verbs));
+	CHECK_FAILS(ibv_create_ah(pd, &attr), EINVAL);
+	CHECK_EQ(ibv_dealloc_pd(pd), 0);
+	attr.dlid = 1;
+	CHECK_FAILS(ibv_create_ah(id->pd, &attr), EINVAL);
+	CHECK_CALL(rdma_dereg_mr(mr));
+	cn_destroy(id);
+	rdma_destroy_event_channel(channel);
+}
+ALONE(to_itself)
+
 /*
  * Refusals
  */
@@ -499,6 +534,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(resolved_and_answered),
+		cmocka_unit_test(to_itself),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(kinds_apart),
 		cmocka_unit_test(bad_calls),
