@@ -319,7 +319,8 @@ static int start_thread(void)
 	err = pthread_create(&engine.thread, &attr, run, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
-	return -err;
+	/* For what a thread needs there was no room: verbs have one name for that. */
+	return err == EAGAIN ? -ENOMEM : -err;
 }
 
 int engine_start(int bell)
