@@ -53,8 +53,7 @@ MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
                                          struct ibv_ah_attr *attr, uint8_t mac[6],
                                          uint16_t *vid)
 {
-	(void)context;
-	if (!attr || !mac || !ah_attr_is_valid(attr))
+	if (!attr || !mac || !ah_attr_is_valid(device_of(context), attr))
 		return errno_result(-EINVAL);
 	if (vid)
 		*vid = 0xffff;

@@ -9,6 +9,7 @@
 #include "cm/addr.h"
 #include "cm/call.h"
 #include "cm/device.h"
+#include "object/device.h"
 
 /* The connection manager opens contexts with our operation tables. */
 __attribute__((constructor)) static void connect_layers(void)
@@ -106,12 +107,13 @@ MOCK_API struct ibv_context **rdma_get_devices(int *num_devices)
 
 	if (err)
 		return null_result(err);
-	list = calloc(2, sizeof(struct ibv_context *));
+	list = calloc(device_count() + 1, sizeof(struct ibv_context *));
 	if (!list)
 		return null_result(-ENOMEM);
-	list[0] = cm_device_context();
+	for (unsigned int i = 0; i < device_count(); i++)
+		list[i] = cm_device_context(device_at(i));
 	if (num_devices)
-		*num_devices = 1;
+		*num_devices = (int)device_count();
 	return list;
 }
 

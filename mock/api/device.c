@@ -15,13 +15,14 @@
 
 MOCK_API struct ibv_device **ibv_get_device_list(int *num_devices)
 {
-	struct ibv_device **list = calloc(2, sizeof(*list));
+	struct ibv_device **list = calloc(device_count() + 1, sizeof(*list));
 
 	if (!list)
 		return null_result(-ENOMEM);
-	list[0] = &device_mock0()->ibv;
+	for (unsigned int i = 0; i < device_count(); i++)
+		list[i] = &device_at(i)->ibv;
 	if (num_devices)
-		*num_devices = 1;
+		*num_devices = (int)device_count();
 	return list;
 }
 
@@ -37,22 +38,20 @@ MOCK_API const char *ibv_get_device_name(struct ibv_device *device)
 
 MOCK_API int ibv_get_device_index(struct ibv_device *device)
 {
-	(void)device;
-	return 0;
+	return (int)to_device(device)->index;
 }
 
 MOCK_API __be64 ibv_get_device_guid(struct ibv_device *device)
 {
-	(void)device;
-	return device_guid();
+	return device_guid(to_device(device));
 }
 
-int open_context(struct context **context)
+int open_context(struct device *device, struct context **context)
 {
 	int err;
 
 	transport_init();
-	err = context_open(device_mock0(), context);
+	err = context_open(device, context);
 	if (!err)
 		tables_fill(*context);
 	return err;
@@ -61,7 +60,7 @@ int open_context(struct context **context)
 MOCK_API struct ibv_context *ibv_open_device(struct ibv_device *device)
 {
 	struct context *context;
-	int err = device ? open_context(&context) : -EINVAL;
+	int err = device ? open_context(to_device(device), &context) : -EINVAL;
 
 	return err ? null_result(err) : &context->vctx.context;
 }
@@ -76,10 +75,9 @@ MOCK_API int ibv_close_device(struct ibv_context *context)
 
 MOCK_API int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 {
-	(void)context;
 	if (!attr)
 		return EINVAL;
-	device_query(attr);
+	device_query(device_of(context), attr);
 	return 0;
 }
 
@@ -89,10 +87,9 @@ int table_query_device_ex(struct ibv_context *context,
 {
 	struct ibv_device_attr_ex full;
 
-	(void)context;
 	if (!attr || (input && input->comp_mask))
 		return EINVAL;
-	device_query_ex(&full);
+	device_query_ex(device_of(context), &full);
 	memset(attr, 0, size);
 	memcpy(attr, &full, size < sizeof(full) ? size : sizeof(full));
 	return 0;
@@ -105,10 +102,9 @@ MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port_num,
 {
 	struct ibv_port_attr attr;
 
-	(void)context;
 	if (port_num != DEVICE_PORT || !port_attr)
 		return EINVAL;
-	device_query_port(&attr);
+	device_query_port(device_of(context), &attr);
 	memcpy(port_attr, &attr, offsetof(struct ibv_port_attr, port_cap_flags2));
 	return 0;
 }
@@ -118,10 +114,9 @@ int table_query_port(struct ibv_context *context, uint8_t port,
 {
 	struct ibv_port_attr full;
 
-	(void)context;
 	if (port != DEVICE_PORT || !attr)
 		return EINVAL;
-	device_query_port(&full);
+	device_query_port(device_of(context), &full);
 	memset(attr, 0, size);
 	memcpy(attr, &full, size < sizeof(full) ? size : sizeof(full));
 	return 0;
@@ -132,11 +127,10 @@ MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
 {
 	struct gid_entry entry;
 
-	(void)context;
 	if (port != DEVICE_PORT || index < 0 || !gid)
 		return errno_result(-EINVAL);
 	gid_refresh_old();
-	if (gid_get(index, &entry))
+	if (device_gid(device_of(context), index, &entry))
 		return errno_result(-EINVAL);
 	*gid = entry.gid;
 	return 0;
@@ -181,11 +175,10 @@ MOCK_API int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port, uint3
 	struct ibv_gid_entry full;
 	struct gid_entry found;
 
-	(void)context;
 	if (port != DEVICE_PORT || flags || !entry)
 		return EINVAL;
 	gid_refresh_old();
-	if (gid_get(index, &found))
+	if (device_gid(device_of(context), index, &found))
 		return EINVAL;
 	if (is_empty(&found))
 		return ENODATA;
@@ -201,12 +194,11 @@ MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
 	struct gid_entry found;
 	size_t count = 0;
 
-	(void)context;
 	if (flags || size < sizeof(*entries) || (!entries && max))
 		return -EINVAL;
 	gid_refresh_old();
 	for (unsigned int i = 0; i < GID_TABLE_SIZE && count < max; i++)
-		if (!gid_get(i, &found) && !is_empty(&found))
+		if (!device_gid(device_of(context), i, &found) && !is_empty(&found))
 			fill_gid_entry((void *)((char *)entries + size * count++), &found,
 			               i);
 	return count;

@@ -15,7 +15,7 @@ int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr);
 /* What the plain attributes have not, for a QP that was made with those. */
 void qp_attr_ex_apply(struct qp *qp, const struct ibv_qp_init_attr_ex *attr);
 /* As ibv_open_device(3); 0 or -errno. */
-int open_context(struct context **context);
+int open_context(struct device *device, struct context **context);
 
 int table_query_port(struct ibv_context *context, uint8_t port,
                      struct ibv_port_attr *attr, size_t size);

@@ -128,6 +128,24 @@ static bool is_local(const struct sockaddr *addr)
 	return !gid_from_sockaddr(addr, &gid) && !addr_gid_index(&gid, &index);
 }
 
+/* The device that has one of this host's addresses; NULL: none has. */
+static const struct device *device_for(const struct sockaddr *addr)
+{
+	struct gid_entry entry;
+	unsigned int index;
+	union ibv_gid gid;
+
+	if (gid_from_sockaddr(addr, &gid) || addr_gid_index(&gid, &index) ||
+	    gid_get(index, &entry))
+		return NULL;
+	return device_for_interface(entry.ifindex);
+}
+
+bool addr_has_device(const struct sockaddr *addr)
+{
+	return device_for(addr) != NULL;
+}
+
 /*
  * Binding
  */
@@ -135,9 +153,12 @@ static bool is_local(const struct sockaddr *addr)
 void addr_set_device(struct cm_id *id)
 {
 	struct rdma_addr *addr = &id->rdma.route.addr;
+	const struct device *device = device_for(&addr->src_addr);
 
-	id->rdma.verbs = cm_device_context();
-	id->rdma.pd = cm_device_pd();
+	if (!device) /* its address has just gone */
+		device = device_at(0);
+	id->rdma.verbs = cm_device_context(device);
+	id->rdma.pd = cm_device_pd(device);
 	id->rdma.port_num = DEVICE_PORT;
 	gid_from_sockaddr(&addr->src_addr, &addr->addr.ibaddr.sgid);
 	gid_from_sockaddr(&addr->dst_addr, &addr->addr.ibaddr.dgid);
@@ -155,7 +176,7 @@ int addr_bind_locked(struct cm_id *id, const struct sockaddr *addr)
 
 	if (id->stage != ID_IDLE || lacks_scope(addr))
 		return -EINVAL;
-	if (!is_any(addr) && !is_local(addr))
+	if (!is_any(addr) && !addr_has_device(addr))
 		return -EADDRNOTAVAIL;
 	memcpy(&key.addr, addr, addr_length(addr));
 	err = registry_bind(&key, id->handle, &id->binding);
@@ -260,7 +281,7 @@ static int find_way(const struct sockaddr_storage *bound,
 	if (err)
 		return err;
 	set_port(src, addr_port((const struct sockaddr *)bound));
-	return is_local((const struct sockaddr *)src) ? 0 : -ENODEV;
+	return addr_has_device((const struct sockaddr *)src) ? 0 : -ENODEV;
 }
 
 /* An id that is not bound is now: to the source that was asked for, or to any. */
@@ -338,7 +359,7 @@ void addr_set_route(struct cm_id *id)
 		.numb_path = 1,
 		.pkey = ib->pkey,
 		.mtu_selector = SELECT_EXACTLY,
-		.mtu = (uint8_t)gid_active_mtu(),
+		.mtu = (uint8_t)device_mtu(device_of(id->rdma.verbs)),
 		.rate_selector = SELECT_EXACTLY,
 		.rate = IBV_RATE_2_5_GBPS,
 		.packet_life_time_selector = SELECT_EXACTLY,

@@ -32,6 +32,8 @@ int addr_resolve_route(struct cm_id *id);
 /* Under the lock: both addresses are there; the id is on the device now, with its GIDs.
  */
 void addr_set_device(struct cm_id *id);
+/* Whether a device of this process has the address. */
+bool addr_has_device(const struct sockaddr *addr);
 void addr_set_route(struct cm_id *id);
 
 #endif

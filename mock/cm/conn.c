@@ -10,6 +10,7 @@
 #include "host/random.h"
 #include "host/registry.h"
 #include "host/settings.h"
+#include "object/device.h"
 #include "object/gid.h"
 #include "object/qp.h"
 
@@ -434,7 +435,7 @@ int conn_connect(struct cm_id *id, const struct conn_param *param)
 	conn->initiator_depth = param->rdma.initiator_depth;
 	conn->retry_count = at_most(param->rdma.retry_count, COUNT_MAX_3BIT);
 	conn->ack_timeout = id->options.ack_timeout;
-	conn->path_mtu = gid_active_mtu();
+	conn->path_mtu = device_mtu(device_of(conn_id(conn)->rdma.verbs));
 	fill_request(id, param);
 	conn_send_until_answer(conn, CONN_REQ_SENT);
 	return 0;

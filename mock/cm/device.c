@@ -3,19 +3,28 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
 #include "cm/id.h"
 #include "host/engine.h"
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/pd.h"
 
-int (*cm_open_context)(struct context **context);
+int (*cm_open_context)(struct device *device, struct context **context);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct context *shared;
-static struct pd *shared_pd;
+
+/* Of each device. */
+struct opened {
+	struct context *context;
+	struct pd *pd;
+};
+
+static struct opened shared[DEVICES_MAX];
+static bool is_open;
 /* Of the parent of a fork: what the program made on them leads there. */
-static struct context *inherited __attribute__((used));
-static struct pd *inherited_pd __attribute__((used));
+static struct opened inherited[DEVICES_MAX] __attribute__((used));
 static uint32_t forks;
 
 static void before_fork(void)
@@ -34,10 +43,9 @@ static void after_fork(void)
 static void after_fork_in_child(void)
 {
 	forks++;
-	inherited = shared;
-	inherited_pd = shared_pd;
-	shared = NULL;
-	shared_pd = NULL;
+	memcpy(inherited, shared, sizeof(inherited));
+	memset(shared, 0, sizeof(shared));
+	is_open = false;
 	conns_forget();
 	events_forget();
 	after_fork();
@@ -50,25 +58,43 @@ static void watch_forks(void)
 	pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
-static int open_locked(void)
+static int open_one(struct device *device, struct opened *opened)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct context *context;
-	struct pd *pd;
-	int err = cm_open_context(&context);
+	int err = cm_open_context(device, &opened->context);
 
 	if (err)
 		return err;
-	pthread_once(&once, watch_forks);
-	err = pd_alloc(&context->vctx.context, &pd);
-	if (err) {
-		context_close(context);
-		return err;
+	err = pd_alloc(&opened->context->vctx.context, &opened->pd);
+	if (err)
+		context_close(opened->context);
+	return err;
+}
+
+static void close_first(unsigned int count)
+{
+	while (count--) {
+		pd_free(&shared[count].pd->ibv);
+		context_close(shared[count].context);
 	}
-	pd->of_cm = true;
+}
+
+static int open_locked(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	for (unsigned int i = 0; i < device_count(); i++) {
+		int err = open_one(device_at(i), &shared[i]);
+
+		if (err) {
+			close_first(i);
+			return err;
+		}
+	}
+	pthread_once(&once, watch_forks);
+	for (unsigned int i = 0; i < device_count(); i++)
+		shared[i].pd->of_cm = true;
 	inbox_handle(INBOX_CM, messages_receive);
-	shared = context;
-	shared_pd = pd;
+	is_open = true;
 	return 0;
 }
 
@@ -78,21 +104,21 @@ int cm_device_open(void)
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&lock);
-	if (!shared)
+	if (!is_open)
 		err = open_locked();
 	pthread_mutex_unlock(&lock);
 	pthread_setcancelstate(cancel, NULL);
 	return err;
 }
 
-struct ibv_context *cm_device_context(void)
+struct ibv_context *cm_device_context(const struct device *device)
 {
-	return &shared->vctx.context;
+	return &shared[device->index].context->vctx.context;
 }
 
-struct ibv_pd *cm_device_pd(void)
+struct ibv_pd *cm_device_pd(const struct device *device)
 {
-	return &shared_pd->ibv;
+	return &shared[device->index].pd->ibv;
 }
 
 uint32_t cm_forks(void)

@@ -83,7 +83,8 @@ static struct cm_id *find_listener(const struct message *message,
 	struct cm_id *id;
 	uint32_t handle;
 
-	if (registry_find_listener(to, (int)(route->service_id >> 16), &place, &handle) ||
+	if (!addr_has_device(to) ||
+	    registry_find_listener(to, (int)(route->service_id >> 16), &place, &handle) ||
 	    place.slot != peer_self()->slot ||
 	    place.generation != peer_self()->generation)
 		return NULL;
@@ -105,12 +106,14 @@ static void take_req(struct conn *conn, const struct message_req *req)
 	conn->retry_count = req->retry_count;
 	conn->rnr_retry_count = req->rnr_retry_count;
 	conn->ack_timeout = req->ack_timeout;
-	conn->path_mtu = (uint8_t)min_u64(req->path_mtu, gid_active_mtu());
+	conn->path_mtu = (uint8_t)min_u64(
+	        req->path_mtu, device_mtu(device_of(conn_id(conn)->rdma.verbs)));
 	id_take_ece(conn_id(conn), &req->ece);
 }
 
 static void take_request(struct cm_id *child, const struct message *message)
 {
+	addr_set_device(child);
 	if (message->kind == MESSAGE_REQ) {
 		child->options.tos = message->req.traffic_class;
 		take_req(&child->conn, &message->req);
@@ -118,7 +121,6 @@ static void take_request(struct cm_id *child, const struct message *message)
 		child->options.tos = message->sidr_req.traffic_class;
 		child->conn.state = CONN_SIDR_REQ_RCVD;
 	}
-	addr_set_device(child);
 	addr_set_route(child);
 }
 

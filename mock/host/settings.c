@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -75,6 +76,60 @@ static bool read_level(const struct entry *entry, const char *text)
 	return false;
 }
 
+static bool is_word(const char *text, size_t length, size_t room)
+{
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr("_-.:", text[i]))
+			return false;
+	return length && length < room && text[0] != '.';
+}
+
+/* One device, NAME or NAME=INTERFACE, of that many characters. */
+static bool read_device(struct device_setting *device, const char *text, size_t length)
+{
+	const char *equals = memchr(text, '=', length);
+	size_t name = equals ? (size_t)(equals - text) : length;
+	size_t netdev = equals ? length - name - 1 : 0;
+
+	*device = (struct device_setting){ 0 };
+	if (!is_word(text, name, sizeof(device->name)))
+		return false;
+	memcpy(device->name, text, name);
+	if (!equals)
+		return true;
+	if (!is_word(equals + 1, netdev, sizeof(device->netdev)))
+		return false;
+	memcpy(device->netdev, equals + 1, netdev);
+	return true;
+}
+
+static bool has_name_twice(const struct device_setting *list, unsigned int count)
+{
+	for (unsigned int i = 0; i + 1 < count; i++)
+		if (strcmp(list[i].name, list[count - 1].name) == 0)
+			return true;
+	return false;
+}
+
+/* NAME[=INTERFACE], with commas between. */
+static bool read_devices(const struct entry *entry, const char *text)
+{
+	struct device_setting list[DEVICES_MAX];
+	unsigned int count = 0;
+
+	do {
+		size_t length = strcspn(text, ",");
+
+		if (count == DEVICES_MAX || !read_device(&list[count], text, length) ||
+		    has_name_twice(list, ++count))
+			return false;
+		text += length;
+	} while (*text++);
+	memcpy(entry->value, list, count * sizeof(*list));
+	current.devices = count;
+	return true;
+}
+
 static const struct entry table[] = {
 	{
 	        .public = { "MOCKRDMA_DIR", "an absolute path", NULL,
@@ -101,6 +156,14 @@ static const struct entry table[] = {
 	        .read = read_number,
 	        .value = &current.device_memory,
 	        .max = UINT64_C(1) << 40,
+	},
+	{
+	        .public = { "MOCKRDMA_DEVICES", "NAME[=INTERFACE], up to 8, with commas",
+	                    "mock0",
+	                    "the devices that programs find; one with an interface has "
+	                    "its addresses only, others those of all" },
+	        .read = read_devices,
+	        .value = current.device,
 	},
 	{
 	        .public = { "MOCKRDMA_LOG", "none, error, warn, info or debug", "error",

@@ -9,6 +9,14 @@
 
 #include <stdint.h>
 
+#define DEVICES_MAX 8
+
+/* A device that programs are to find, and the interface whose addresses it has. */
+struct device_setting {
+	char name[32];
+	char netdev[16]; /* empty: all */
+};
+
 struct settings {
 	const char *dir;                 /* MOCKRDMA_DIR; NULL: below /dev/shm */
 	uint64_t segment_size;           /* MOCKRDMA_SEGMENT: most that one process may
@@ -19,6 +27,8 @@ struct settings {
 	uint64_t cm_response_timeout_ms; /* MOCKRDMA_CM_TIMEOUT: wait for a CM answer,
 	                                  * per try */
 	uint64_t cm_retries;             /* MOCKRDMA_CM_RETRIES */
+	struct device_setting device[DEVICES_MAX]; /* MOCKRDMA_DEVICES */
+	unsigned int devices;
 };
 
 /* One variable, for help texts. */

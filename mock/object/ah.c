@@ -11,13 +11,13 @@
 
 _Static_assert(sizeof(struct ibv_grh) == GRH_LENGTH, "the room that programs leave");
 
-bool ah_attr_is_valid(const struct ibv_ah_attr *attr)
+bool ah_attr_is_valid(const struct device *device, const struct ibv_ah_attr *attr)
 {
 	struct gid_entry entry;
 	static const union ibv_gid none;
 
 	return attr->is_global && attr->port_num == DEVICE_PORT &&
-	       !gid_get(attr->grh.sgid_index, &entry) &&
+	       !device_gid(device, attr->grh.sgid_index, &entry) &&
 	       memcmp(&entry.gid, &none, sizeof(none));
 }
 
@@ -51,7 +51,7 @@ int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
 	struct gid_entry source;
 	struct ah *made;
 
-	if (gid_get(attr->grh.sgid_index, &source))
+	if (device_gid(device_of(pd->context), attr->grh.sgid_index, &source))
 		return -EINVAL;
 	made = calloc(1, sizeof(*made));
 	if (!made)

@@ -19,6 +19,8 @@ struct av {
 	bool multicast;
 };
 
+struct device;
+
 struct ah {
 	struct ibv_ah ibv;
 	struct av av;
@@ -31,7 +33,7 @@ static inline struct ah *to_ah(struct ibv_ah *ah)
 
 /* Whether it names a port and an address of ours, and has the GRH without which RoCE
  * sends nothing (IBA annex A17.4.1.1). */
-bool ah_attr_is_valid(const struct ibv_ah_attr *attr);
+bool ah_attr_is_valid(const struct device *device, const struct ibv_ah_attr *attr);
 
 /*
  * Without a GRH, to our own LID, on the domain that the connection manager gives to its

@@ -7,32 +7,95 @@
 #include <string.h>
 #include <unistd.h>
 #include "host/registry.h"
+#include "host/settings.h"
 #include "object/async.h"
 #include "object/dm.h"
 #include "object/clock.h"
 #include "object/gid.h"
 #include "object/port.h"
 
-static struct device mock0 = {
-	.ibv = {
-		.node_type = IBV_NODE_CA,
-		.transport_type = IBV_TRANSPORT_IB,
-		.name = "mock0",
-		.dev_name = "uverbs-mock0",
-		.dev_path = "/sys/class/infiniband_verbs/uverbs-mock0",
-		.ibdev_path = "/sys/class/infiniband/mock0",
-	},
-};
+static struct device devices[DEVICES_MAX];
+static unsigned int count;
 
-struct device *device_mock0(void)
+static void make_devices(void)
 {
-	return &mock0;
+	const struct settings *wanted = settings();
+
+	for (; count < wanted->devices; count++) {
+		const struct device_setting *setting = &wanted->device[count];
+		struct device *device = &devices[count];
+		struct ibv_device *ibv = &device->ibv;
+
+		ibv->node_type = IBV_NODE_CA;
+		ibv->transport_type = IBV_TRANSPORT_IB;
+		snprintf(ibv->name, sizeof(ibv->name), "%s", setting->name);
+		snprintf(ibv->dev_name, sizeof(ibv->dev_name), "uverbs-%s",
+		         setting->name);
+		snprintf(ibv->dev_path, sizeof(ibv->dev_path),
+		         "/sys/class/infiniband_verbs/uverbs-%s", setting->name);
+		snprintf(ibv->ibdev_path, sizeof(ibv->ibdev_path),
+		         "/sys/class/infiniband/%s", setting->name);
+		device->index = count;
+		memcpy(device->netdev, setting->netdev, sizeof(device->netdev));
+	}
+}
+
+unsigned int device_count(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_devices);
+	return count;
+}
+
+struct device *device_at(unsigned int index)
+{
+	return index < device_count() ? &devices[index] : NULL;
+}
+
+static bool has_interface(const struct device *device, uint32_t ifindex)
+{
+	return !device->netdev[0] || if_nametoindex(device->netdev) == ifindex;
+}
+
+int device_gid(const struct device *device, unsigned int index, struct gid_entry *entry)
+{
+	int err = gid_get(index, entry);
+
+	if (!err && !has_interface(device, entry->ifindex))
+		memset(entry, 0, sizeof(*entry));
+	return err;
+}
+
+const struct device *device_for_interface(uint32_t ifindex)
+{
+	const struct device *any = NULL;
+
+	for (unsigned int i = device_count(); i-- > 0;) {
+		if (!has_interface(&devices[i], ifindex))
+			continue;
+		if (devices[i].netdev[0])
+			return &devices[i];
+		any = &devices[i];
+	}
+	return any;
+}
+
+bool device_is_up(const struct device *device)
+{
+	return device->netdev[0] ? gid_interface_is_up(device->netdev) : gid_port_is_up();
+}
+
+enum ibv_mtu device_mtu(const struct device *device)
+{
+	return device->netdev[0] ? gid_interface_mtu(device->netdev) : gid_active_mtu();
 }
 
 /* Locally administered EUI-64, the same in all processes of the host. */
-uint64_t device_guid(void)
+uint64_t device_guid(const struct device *device)
 {
-	return htobe64(0x02006d6f636b0000 | (gethostid() & 0xffff));
+	return htobe64(0x02006d6f636b0000 | (uint64_t)device->index << 48 |
+	               (gethostid() & 0xffff));
 }
 
 /* For those who look at this process: once, whoever opens a context first. */
@@ -41,9 +104,14 @@ static void device_announce(void)
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct segment_device *to = segment_head()->device;
 
+	_Static_assert(SEGMENT_DEVICES == DEVICES_MAX, "room for each");
 	pthread_mutex_lock(&lock);
-	if (!to->name[0])
-		snprintf(to->name, sizeof(to->name), "%.31s", mock0.ibv.name);
+	for (unsigned int i = 0; i < device_count() && !to[i].name[0]; i++) {
+		const struct device_setting *device = &settings()->device[i];
+
+		memcpy(to[i].netdev, device->netdev, sizeof(to[i].netdev));
+		memcpy(to[i].name, device->name, sizeof(to[i].name));
+	}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -94,12 +162,12 @@ void context_close(struct context *context)
 	host_detach();
 }
 
-void device_query(struct ibv_device_attr *attr)
+void device_query(const struct device *device, struct ibv_device_attr *attr)
 {
 	*attr = (struct ibv_device_attr){
 		.fw_ver = "mockrdma",
-		.node_guid = device_guid(),
-		.sys_image_guid = device_guid(),
+		.node_guid = device_guid(device),
+		.sys_image_guid = device_guid(&devices[0]), /* one host */
 		.max_mr_size = UINT64_MAX,
 		.page_size_cap = 0xfffff000,
 		.vendor_id = 0xffffff,
@@ -134,14 +202,14 @@ void device_query(struct ibv_device_attr *attr)
 }
 
 /* What is not named is absent: zero. */
-void device_query_ex(struct ibv_device_attr_ex *attr)
+void device_query_ex(const struct device *device, struct ibv_device_attr_ex *attr)
 {
 	const uint32_t on_demand = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV |
 	                           IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
 	                           IBV_ODP_SUPPORT_ATOMIC | IBV_ODP_SUPPORT_SRQ_RECV;
 
 	memset(attr, 0, sizeof(*attr));
-	device_query(&attr->orig_attr);
+	device_query(device, &attr->orig_attr);
 	attr->completion_timestamp_mask = CLOCK_MASK;
 	attr->hca_core_clock = CLOCK_KHZ;
 	attr->device_cap_flags_ex = attr->orig_attr.device_cap_flags;
@@ -156,24 +224,48 @@ void device_query_ex(struct ibv_device_attr_ex *attr)
 	        on_demand & ~(IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_ATOMIC);
 }
 
-void device_query_port(struct ibv_port_attr *attr)
+/*
+ * The kernel has the same for Ethernet: what is nearest, by lanes and the speed of each.
+ * Of an interface that does not know its speed it is the least that can be said.
+ */
+static void set_speed(unsigned int mbps, struct ibv_port_attr *attr)
+{
+	enum { X1 = 1, X4 = 2 };
+	enum { SDR = 1, QDR = 4, EDR = 32, HDR = 64, NDR = 128 };
+	static const struct {
+		unsigned int mbps;
+		uint8_t width, speed;
+	} speeds[] = {
+		{ 400000, X4, NDR }, { 200000, X4, HDR }, { 100000, X4, EDR },
+		{ 50000, X1, HDR },  { 40000, X4, QDR },  { 25000, X1, EDR },
+		{ 10000, X1, QDR },  { 0, X1, SDR },
+	};
+	unsigned int i = 0;
+
+	while (speeds[i].mbps > mbps)
+		i++;
+	attr->active_width = speeds[i].width;
+	attr->active_speed = speeds[i].speed;
+}
+
+void device_query_port(const struct device *device, struct ibv_port_attr *attr)
 {
 	bool up;
 
 	gid_refresh_old();
-	up = gid_port_is_up();
+	up = device_is_up(device);
 	memset(attr, 0, sizeof(*attr));
 	attr->state = up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN;
 	attr->max_mtu = IBV_MTU_4096;
-	attr->active_mtu = gid_active_mtu();
+	attr->active_mtu = device_mtu(device);
 	attr->gid_tbl_len = GID_TABLE_SIZE;
 	attr->port_cap_flags = IBV_PORT_CM_SUP | IBV_PORT_IP_BASED_GIDS;
 	attr->max_msg_sz = DEVICE_MAX_MSG;
 	attr->pkey_tbl_len = 1;
-	attr->max_vl_num = 1;   /* VL0 alone (IBA 14.2.5.6) */
-	attr->active_width = 1; /* 1X */
-	attr->active_speed =
-	        1; /* 2.5 Gb/s, the least that can be said: there is no wire */
+	attr->max_vl_num = 1; /* VL0 alone (IBA 14.2.5.6) */
+	set_speed(device->netdev[0] ? gid_interface_speed(device->netdev)
+	                            : gid_port_speed(),
+	          attr);
 	attr->phys_state = up ? 5 : 3; /* LinkUp, Disabled: IBA 14.2.5.6 */
 	attr->link_layer = IBV_LINK_LAYER_ETHERNET;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device mock0, and the contexts that programs open on it. */
+/* The devices (MOCKRDMA_DEVICES), and the contexts that programs open on them. */
 #ifndef MOCK_OBJECT_DEVICE_H
 #define MOCK_OBJECT_DEVICE_H
 
 #include <infiniband/verbs.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include "base/list.h"
+#include "base/util.h"
 
 /* What the device offers, as ibv_query_device() reports it and creation checks it. */
 enum {
@@ -34,7 +36,11 @@ struct device {
 	 * their own libraries keep behind the public struct: they find zeros.
 	 */
 	char behind[512];
+	unsigned int index;
+	char netdev[16]; /* the interface whose addresses it has; empty: all */
 };
+
+struct gid_entry;
 
 struct context {
 	struct verbs_context vctx; /* its last member is the public struct ibv_context */
@@ -43,6 +49,7 @@ struct context {
 	struct async_queue *async;
 	/* Of object/port.c, under its lock. */
 	struct list port_node;
+	bool port_up; /* what it was told last */
 	uint64_t generation;
 };
 
@@ -51,8 +58,29 @@ static inline struct context *to_context(struct ibv_context *context)
 	return container_of(context, struct context, vctx.context);
 }
 
-/* The host's one device; lives as long as the process. */
-struct device *device_mock0(void);
+static inline struct device *to_device(struct ibv_device *device)
+{
+	return container_of(device, struct device, ibv);
+}
+
+static inline const struct device *device_of(const struct ibv_context *context)
+{
+	return to_device(context->device);
+}
+
+/* They live as long as the process. */
+unsigned int device_count(void);
+struct device *device_at(unsigned int index);
+
+/*
+ * An entry of the device's GID table. The host's addresses have the same index on each
+ * device that has them; elsewhere the entry is empty. -EINVAL beyond the table.
+ */
+int device_gid(const struct device *device, unsigned int index, struct gid_entry *entry);
+/* The device for the addresses of an interface: bound to it, or to none. NULL: none. */
+const struct device *device_for_interface(uint32_t ifindex);
+bool device_is_up(const struct device *device);
+enum ibv_mtu device_mtu(const struct device *device);
 
 /*
  * Opens a context: joins the host, makes the asynchronous event descriptor. The caller
@@ -62,9 +90,9 @@ int context_open(struct device *device, struct context **context);
 /* All objects of the context are gone by now. */
 void context_close(struct context *context);
 
-void device_query(struct ibv_device_attr *attr);
-void device_query_ex(struct ibv_device_attr_ex *attr);
-void device_query_port(struct ibv_port_attr *attr);
-uint64_t device_guid(void);
+void device_query(const struct device *device, struct ibv_device_attr *attr);
+void device_query_ex(const struct device *device, struct ibv_device_attr_ex *attr);
+void device_query_port(const struct device *device, struct ibv_port_attr *attr);
+uint64_t device_guid(const struct device *device);
 
 #endif

@@ -2,10 +2,12 @@
 #include "object/gid.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -341,18 +343,87 @@ int gid_mac(const union ibv_gid *gid, uint8_t mac[6])
 	return 0;
 }
 
-enum ibv_mtu gid_active_mtu(void)
+static enum ibv_mtu path_mtu(unsigned int interface_mtu)
 {
 	/* RoCE v2 adds at most 40 + 8 + 12 + 28 + 4 bytes of headers and ICRC to the
 	 * payload. */
 	enum { ROCE_OVERHEAD = 92 };
-	unsigned int mtu;
 	enum ibv_mtu best = IBV_MTU_4096;
+
+	while (best > IBV_MTU_256 && (128u << best) + ROCE_OVERHEAD > interface_mtu)
+		best--;
+	return best;
+}
+
+enum ibv_mtu gid_active_mtu(void)
+{
+	unsigned int mtu;
 
 	pthread_mutex_lock(&gid_lock);
 	mtu = gid_max_mtu;
 	pthread_mutex_unlock(&gid_lock);
-	while (best > IBV_MTU_256 && (128u << best) + ROCE_OVERHEAD > mtu)
-		best--;
-	return best;
+	return path_mtu(mtu);
+}
+
+static int ask_interface(const char *netdev, unsigned long what, struct ifreq *req)
+{
+	int fd = plain_socket(AF_INET), err;
+
+	if (fd < 0)
+		return -errno;
+	memset(req, 0, sizeof(*req));
+	strncpy(req->ifr_name, netdev, sizeof(req->ifr_name) - 1);
+	err = ioctl(fd, what, req) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+bool gid_interface_is_up(const char *netdev)
+{
+	struct ifreq req;
+
+	return !ask_interface(netdev, SIOCGIFFLAGS, &req) && (req.ifr_flags & IFF_UP);
+}
+
+enum ibv_mtu gid_interface_mtu(const char *netdev)
+{
+	struct ifreq req;
+
+	return ask_interface(netdev, SIOCGIFMTU, &req)
+	               ? IBV_MTU_256
+	               : path_mtu((unsigned int)req.ifr_mtu);
+}
+
+/* Virtual interfaces have none, or say -1. */
+unsigned int gid_interface_speed(const char *netdev)
+{
+	char path[64], text[16] = "";
+	long speed;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/speed", netdev);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	speed = strtol(text, NULL, 10);
+	return speed > 0 ? (unsigned int)speed : 0;
+}
+
+unsigned int gid_port_speed(void)
+{
+	struct if_nameindex *list = if_nameindex();
+	unsigned int fastest = 0;
+
+	for (const struct if_nameindex *at = list; at && at->if_index; at++) {
+		unsigned int speed = gid_interface_speed(at->if_name);
+
+		if (speed > fastest && gid_interface_is_up(at->if_name))
+			fastest = speed;
+	}
+	if (list)
+		if_freenameindex(list);
+	return fastest;
 }

@@ -47,6 +47,15 @@ void gid_to_sockaddr(const union ibv_gid *gid, struct sockaddr_storage *addr);
  * Loopback counts where there is no other.
  */
 bool gid_port_is_up(void);
+/*
+ * The same of one interface, by its name. Whether it is up; the largest RoCE path MTU
+ * that it carries, and its speed in Mb/s as of now, 0 when it does not say.
+ */
+bool gid_interface_is_up(const char *netdev);
+enum ibv_mtu gid_interface_mtu(const char *netdev);
+unsigned int gid_interface_speed(const char *netdev);
+/* The fastest of those that are up, but for loopback. */
+unsigned int gid_port_speed(void);
 /* Another number whenever an entry has changed. */
 uint64_t gid_version(void);
 

@@ -21,9 +21,7 @@ static pthread_mutex_t setup = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	pthread_mutex_t lock;
 	struct list contexts;
-	/* What they were told last. */
-	bool up;
-	uint64_t version;
+	uint64_t version; /* what they were told last */
 	/* Of the process as the engine knows it: a child of fork hears nothing through
 	 * contexts of its parent. */
 	uint64_t generation;
@@ -34,31 +32,38 @@ static struct {
 	.contexts = { &port.contexts, &port.contexts },
 };
 
-static void raise_locked(enum ibv_event_type type)
+static void tell(struct context *context, enum ibv_event_type type)
 {
 	struct ibv_async_event event = { .event_type = type };
-	struct list *at;
 
 	event.element.port_num = DEVICE_PORT;
-	list_for_each (at, &port.contexts) {
-		struct context *context = list_entry(at, struct context, port_node);
-
-		if (context->generation == port.generation)
-			async_raise(context, &event);
-	}
+	async_raise(context, &event);
 }
 
+static bool is_up(const struct context *context)
+{
+	return device_is_up(device_of(&context->vctx.context));
+}
+
+/* An entry that changes, changes on some device: all are told. */
 static void tell_changes(void)
 {
-	bool up = gid_port_is_up();
 	uint64_t version = gid_version();
+	struct list *at;
 
 	pthread_mutex_lock(&port.lock);
-	if (up != port.up)
-		raise_locked(up ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR);
-	if (version != port.version)
-		raise_locked(IBV_EVENT_GID_CHANGE);
-	port.up = up;
+	list_for_each (at, &port.contexts) {
+		struct context *context = list_entry(at, struct context, port_node);
+		bool up = is_up(context);
+
+		if (context->generation != port.generation)
+			continue;
+		if (up != context->port_up)
+			tell(context, up ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR);
+		if (version != port.version)
+			tell(context, IBV_EVENT_GID_CHANGE);
+		context->port_up = up;
+	}
 	port.version = version;
 	pthread_mutex_unlock(&port.lock);
 }
@@ -119,11 +124,11 @@ void port_open(struct context *context)
 	if (first) {
 		port.generation = generation;
 		port.users = 0;
-		port.up = gid_port_is_up();
 		port.version = gid_version();
 	}
 	port.users++;
 	context->generation = generation;
+	context->port_up = is_up(context);
 	list_add_tail(&port.contexts, &context->port_node);
 	pthread_mutex_unlock(&port.lock);
 	if (first) {

@@ -278,6 +278,7 @@ static void shared_init(struct qp *qp)
 	/* transport_settle_responders() looks at any time */
 	__atomic_store_n(&qp->sh->pd, base->pd ? base->pd->handle : 0, __ATOMIC_RELAXED);
 	qp->sh->type = (uint8_t)base->qp_type;
+	qp->sh->device = (uint8_t)device_of(base->context)->index;
 	qp->sh->transport = find_type(base->qp_type)->transport;
 	qp->sh->rq_is_shared = base->srq || base->qp_type == IBV_QPT_XRC_RECV;
 	qp->sh->rq = base->recv_cq ? qp_rq(qp)->off : 0;

@@ -198,12 +198,13 @@ static const struct transition *find(enum ibv_qp_type type, enum ibv_qp_state fr
 	return tables[type][from][to].exists ? &tables[type][from][to] : NULL;
 }
 
-static bool path_is_valid(const struct ibv_ah_attr *av)
+static bool path_is_valid(const struct device *device, const struct ibv_ah_attr *av)
 {
-	return ah_attr_is_valid(av) && !gid_is_multicast(&av->grh.dgid);
+	return ah_attr_is_valid(device, av) && !gid_is_multicast(&av->grh.dgid);
 }
 
-static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
+static bool values_are_valid(const struct device *device, const struct ibv_qp_attr *attr,
+                             int mask)
 {
 	const unsigned int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
 	                            IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
@@ -212,9 +213,9 @@ static bool values_are_valid(const struct ibv_qp_attr *attr, int mask)
 	return !((mask & IBV_QP_PORT) && attr->port_num != DEVICE_PORT) &&
 	       !((mask & IBV_QP_PKEY_INDEX) && attr->pkey_index != 0) &&
 	       !((mask & IBV_QP_ACCESS_FLAGS) && (attr->qp_access_flags & ~access)) &&
-	       !((mask & IBV_QP_AV) && !path_is_valid(&attr->ah_attr)) &&
+	       !((mask & IBV_QP_AV) && !path_is_valid(device, &attr->ah_attr)) &&
 	       !((mask & IBV_QP_PATH_MTU) &&
-	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > gid_active_mtu())) &&
+	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > device_mtu(device))) &&
 	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&
 	       !((mask & IBV_QP_MAX_QP_RD_ATOMIC) &&
 	         attr->max_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
@@ -261,7 +262,7 @@ int qp_attr_check(const struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 		return -EINVAL;
 	if (mask & ~(transition->required | transition->optional | IBV_QP_STATE))
 		return -EINVAL;
-	if (!values_are_valid(attr, mask))
+	if (!values_are_valid(device_of(qp->ex.qp_base.context), attr, mask))
 		return -EINVAL;
 	*next = to;
 	return 0;

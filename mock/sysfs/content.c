@@ -22,7 +22,8 @@ enum { PATH_SIZE = 256, TEXT_SIZE = 128 };
 /* Where the files of one device are made, and the first error. */
 struct place {
 	int root;
-	const char *device;
+	const struct device *of;
+	const char *device; /* its name */
 	int err;
 };
 
@@ -51,9 +52,8 @@ static void directory(struct place *place, const char *name)
 		place->err = files_directory(place->root, path);
 }
 
-static void put_guid(struct place *place, const char *name)
+static void put_guid(struct place *place, const char *name, uint64_t guid)
 {
-	uint64_t guid = be64toh(device_guid());
 
 	put(place, name, "%04x:%04x:%04x:%04x", (unsigned int)(guid >> 48),
 	    (unsigned int)(guid >> 32) & 0xffff, (unsigned int)(guid >> 16) & 0xffff,
@@ -65,12 +65,12 @@ static void put_device(struct place *place)
 	struct ibv_device_attr attr;
 	char host[64] = "";
 
-	device_query(&attr);
+	device_query(place->of, &attr);
 	gethostname(host, sizeof(host) - 1);
 	put(place, "node_type", "1: CA");
 	put(place, "node_desc", "%s %s", host, place->device);
-	put_guid(place, "node_guid");
-	put_guid(place, "sys_image_guid");
+	put_guid(place, "node_guid", be64toh(attr.node_guid));
+	put_guid(place, "sys_image_guid", be64toh(attr.sys_image_guid));
 	put(place, "fw_ver", "%s", attr.fw_ver);
 	put(place, "hw_rev", "%x", attr.hw_ver);
 	put(place, "hca_type", "mockrdma");
@@ -116,7 +116,7 @@ static void put_state(struct place *place)
 	};
 	struct ibv_port_attr attr;
 
-	device_query_port(&attr);
+	device_query_port(place->of, &attr);
 	put(place, "ports/1/state", "%u: %s", attr.state,
 	    attr.state < ARRAY_SIZE(states) ? states[attr.state] : "<unknown>");
 	put(place, "ports/1/phys_state", "%u: %s", attr.phys_state,
@@ -130,7 +130,7 @@ static void put_port(struct place *place)
 {
 	struct ibv_port_attr attr;
 
-	device_query_port(&attr);
+	device_query_port(place->of, &attr);
 	put(place, "ports/1/cap_mask", "0x%08x", attr.port_cap_flags);
 	put(place, "ports/1/lid", "0x%x", attr.lid);
 	put(place, "ports/1/lid_mask_count", "%u", attr.lmc);
@@ -158,7 +158,7 @@ static void put_gid(struct place *place, unsigned int index)
 	struct gid_entry entry;
 	const uint8_t *g = entry.gid.raw;
 
-	if (gid_get(index, &entry))
+	if (device_gid(place->of, index, &entry))
 		return;
 	snprintf(name, sizeof(name), "ports/1/gids/%u", index);
 	put(place, name,
@@ -196,7 +196,7 @@ static void put_gids(struct place *place)
 		struct gid_entry entry;
 
 		put_gid(place, i);
-		if (!gid_get(i, &entry))
+		if (!device_gid(place->of, i, &entry))
 			link_netdev(place, entry.ifindex);
 	}
 }
@@ -244,8 +244,9 @@ static void put_counters(struct place *place)
 	}
 }
 
-static void put_verbs(struct place *place, const struct ibv_device *device)
+static void put_verbs(struct place *place)
 {
+	const struct ibv_device *device = &place->of->ibv;
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "class/infiniband_verbs/%s", device->dev_name);
@@ -260,7 +261,7 @@ static void put_verbs(struct place *place, const struct ibv_device *device)
 		place->err = files_write(place->root, path, "1");
 }
 
-static void make_device(struct place *place, const struct ibv_device *device)
+static void make_device(struct place *place)
 {
 	static const char *const directories[] = {
 		"device/net",
@@ -278,27 +279,28 @@ static void make_device(struct place *place, const struct ibv_device *device)
 	put_port(place);
 	put_gids(place);
 	put_counters(place);
-	put_verbs(place, device);
+	put_verbs(place);
 }
 
 static int each_device(int root, void (*each)(struct place *place))
 {
-	struct place place = { .root = root, .device = device_mock0()->ibv.name };
+	struct place place = { .root = root };
 
-	each(&place);
+	for (unsigned int i = 0; i < device_count() && !place.err; i++) {
+		place.of = device_at(i);
+		place.device = device_at(i)->ibv.name;
+		each(&place);
+	}
 	return place.err;
 }
 
 int content_make(int root)
 {
-	const struct ibv_device *device = &device_mock0()->ibv;
-	struct place place = { .root = root, .device = device->name };
+	int err = files_directory(root, "class/infiniband_verbs");
 
-	place.err = files_directory(root, "class/infiniband_verbs");
-	if (!place.err)
-		place.err = files_write(root, "class/infiniband_verbs/abi_version", "6");
-	make_device(&place, device);
-	return place.err;
+	if (!err)
+		err = files_write(root, "class/infiniband_verbs/abi_version", "6");
+	return err ? err : each_device(root, make_device);
 }
 
 int content_update_gids(int root)

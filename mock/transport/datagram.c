@@ -32,7 +32,7 @@ int transport_ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr, struc
 		attr = &loopback;
 	}
 
-	if (!ah_attr_is_valid(attr))
+	if (!ah_attr_is_valid(device_of(pd->context), attr))
 		return -EINVAL;
 	link = link_choose(&attr->grh.dgid);
 	if (link)

@@ -83,7 +83,7 @@ int qp_set_path(struct qp *qp, const struct ibv_ah_attr *av)
 		           qp_base(qp)->qp_num);
 		return -EHOSTUNREACH;
 	}
-	if (gid_get(av->grh.sgid_index, &source))
+	if (device_gid(device_of(qp_base(qp)->context), av->grh.sgid_index, &source))
 		return -EINVAL;
 	if (qp->link)
 		qp->link->unbind(qp);
@@ -118,7 +118,7 @@ static void set_requester(struct qp *qp, int mask)
 	if (mask & (IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY))
 		retry_reset(qp);
 	if (qp->sq.datagrams) /* one packet each (IBA 9.8.3.1) */
-		qp->sq.max_message = 128u << gid_active_mtu();
+		qp->sq.max_message = 128u << device_mtu(device_of(qp_base(qp)->context));
 }
 
 static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
