@@ -141,7 +141,8 @@ static void every_operation(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		sides_run(SIDES_PROCESSES, initiator, target, &modes[i]);
-		sides_run(SIDES_THREADS, initiator, target, &modes[i]);
+		if (i < 3) /* the same path, but for who copies */
+			sides_run(SIDES_THREADS, initiator, target, &modes[i]);
 	}
 }
 

@@ -38,7 +38,7 @@ struct share {
 /* What an initiator must know of one. */
 struct share_address {
 	struct rc_address rc;
-	uint32_t srqn;
+	uint32_t srqn, reserved;
 };
 
 static struct ibv_xrcd *open_domain(struct ibv_context *context, int fd, int oflags)
@@ -179,17 +179,20 @@ static struct rc_config initiator_config(void)
 	return config;
 }
 
+/* It goes through a socket, and so no byte of it is left to chance. */
 static struct share_address address_of(const struct share *share, uint32_t qpn,
                                        const union ibv_gid *gid)
 {
-	return (struct share_address){
-		.rc = { .gid = *gid,
-		        .qpn = qpn,
-		        .psn = 1,
-		        .rkey = share->mr->rkey,
-		        .buffer = (uintptr_t)share->buffer },
-		.srqn = share->srqn,
-	};
+	struct share_address address;
+
+	memset(&address, 0, sizeof(address));
+	address.rc.gid = *gid;
+	address.rc.qpn = qpn;
+	address.rc.psn = 1;
+	address.rc.rkey = share->mr->rkey;
+	address.rc.buffer = (uintptr_t)share->buffer;
+	address.srqn = share->srqn;
+	return address;
 }
 
 /* All in one process: an initiator, and a share with the target. */
