@@ -52,7 +52,7 @@ static uint32_t read_vendor_err(struct ibv_cq_ex *ex)
 
 static uint32_t read_byte_len(struct ibv_cq_ex *ex)
 {
-	return current(ex)->c.byte_len;
+	return completion_length(&current(ex)->c);
 }
 
 static __be32 read_imm_data(struct ibv_cq_ex *ex)

@@ -16,6 +16,7 @@
 #include "object/async.h"
 #include "object/channel.h"
 #include "object/handle.h"
+#include "wire/grh.h"
 
 #define CQE_INLINE_MAX 64
 
@@ -52,6 +53,8 @@ enum cqe_flags {
 	CQE_SOLICITED = 1 << 2, /* wakes who asked for solicited events only */
 	CQE_DEAD = 1 << 3,      /* of a QP that is gone: skipped */
 	CQE_SRQ = 1 << 4,       /* out of an XRC SRQ: qp is that one's handle */
+	CQE_HEADER = 1 << 5,    /* with CQE_INLINE: the datagram's header, not counted in
+	                         * byte_len, is behind the receive, which wqe says */
 };
 
 /* What ibv_create_cq_ex(3) asked for. */
@@ -106,6 +109,12 @@ struct cq {
 static inline enum ibv_wc_opcode completion_opcode(const struct completion *c)
 {
 	return (enum ibv_wc_opcode)(c->opcode + (c->flags & CQE_RECV ? IBV_WC_RECV : 0));
+}
+
+/* What the receiver gets: the payload, and a datagram's header in front of it. */
+static inline uint32_t completion_length(const struct completion *c)
+{
+	return c->byte_len + (c->flags & CQE_HEADER ? GRH_LENGTH : 0);
 }
 
 static inline struct ibv_cq *cq_base(struct cq *cq)

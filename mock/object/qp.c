@@ -12,6 +12,7 @@
 #include "object/pool.h"
 #include "object/srq.h"
 #include "object/xrcd.h"
+#include "wire/grh.h"
 #include "wire/opcode.h"
 
 static struct handle_table qps = HANDLE_TABLE_INIT;
@@ -145,6 +146,7 @@ static int qp_queues_create(struct qp *qp, const struct ibv_qp_init_attr *attr)
 	if (err || !attr->recv_cq || attr->srq)
 		return err;
 	err = rq_create(&qp->rq, attr->cap.max_recv_wr, attr->cap.max_recv_sge,
+	                attr->qp_type == IBV_QPT_UD ? GRH_LENGTH : 0,
 	                qp_base(qp)->pd->handle);
 	if (err)
 		sq_destroy(&qp->sq, qp_base(qp)->pd);

@@ -25,7 +25,8 @@ static uint32_t ring_size(uint32_t depth)
 	return size;
 }
 
-int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
+int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t behind,
+              uint32_t pd)
 {
 	int err = segment_alloc(sizeof(*rq->sh), &rq->off);
 
@@ -33,7 +34,8 @@ int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd)
 		return err;
 	rq->sh = segment_ptr(rq->off);
 	rq->sh->size = ring_size(depth);
-	rq->sh->stride = sizeof(struct rwqe) + max_sge * sizeof(struct ibv_sge);
+	rq->sh->stride = sizeof(struct rwqe) + max_sge * sizeof(struct ibv_sge) + behind;
+	rq->sh->behind = behind;
 	rq->sh->max_sge = max_sge;
 	rq->sh->pd = pd;
 	owner_lock_init(&rq->sh->lock);
@@ -68,6 +70,13 @@ void rq_reset(struct rq *rq)
 static struct rwqe *rwqe_at(const struct rq_shared *sh, char *ring, uint32_t index)
 {
 	return (struct rwqe *)(ring + (size_t)(index & (sh->size - 1)) * sh->stride);
+}
+
+void *rq_behind(const struct peer *owner, const struct rq_shared *rq, uint32_t index)
+{
+	char *next = (char *)rwqe_at(rq, peer_ptr(owner, rq->ring), index) + rq->stride;
+
+	return next - rq->behind;
 }
 
 int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)

@@ -42,6 +42,7 @@ struct rq_shared {
 	_Atomic uint32_t
 	        limit; /* its event comes below so many; 0: none. Set under lock */
 	async_due due;
+	uint32_t behind;       /* bytes of a stride that are no work request */
 	struct owner_lock lock /* of those who consume, when QPs share the queue */
 	        __attribute__((aligned(CACHE_LINE)));
 	_Atomic uint32_t
@@ -60,7 +61,9 @@ struct rq {
 	_Atomic uint32_t completed; /* polled, so that their place is free again */
 };
 
-int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t pd);
+/* So many bytes behind each work request are the responder's, until it is polled. */
+int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t behind,
+              uint32_t pd);
 void rq_destroy(struct rq *rq);
 /*
  * Of a queue that QPs share: room for that many, unless 0, and the limit below which it
@@ -82,6 +85,9 @@ void rq_limit_check(const struct peer *owner, struct rq_shared *rq);
  * until rq_consume(). The QP's responder lock or, for a shared queue, its lock is held.
  */
 const struct rwqe *rq_peek(const struct peer *owner, struct rq_shared *rq);
+
+/* The bytes behind a work request, by its place in the order in which they are taken. */
+void *rq_behind(const struct peer *owner, const struct rq_shared *rq, uint32_t index);
 
 /*
  * How many rq_peek() would find, as far as a look without the lock can tell: at least so

@@ -29,7 +29,8 @@ int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq *
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	err = rq_create(&made->rq, attr->attr.max_wr, attr->attr.max_sge, pd->ibv.handle);
+	err = rq_create(&made->rq, attr->attr.max_wr, attr->attr.max_sge, 0,
+	                pd->ibv.handle);
 	if (err)
 		goto free_made;
 	err = handle_alloc(&srqs, made, &made->ibv.handle);

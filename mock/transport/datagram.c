@@ -86,12 +86,12 @@ static void make_header(const struct packet *packet, uint8_t room[GRH_LENGTH])
 	grh_encode(&grh, room);
 }
 
-enum outcome datagram_deliver(struct request *req)
+/* As a SEND of one piece more. */
+static enum outcome deliver_with_header(struct request *req)
 {
 	struct iovec iov[DEVICE_MAX_SGE + 1];
 	uint8_t header[GRH_LENGTH];
 	struct packet whole = *req->packet;
-	enum outcome outcome;
 
 	make_header(req->packet, header);
 	iov[0] = (struct iovec){ header, GRH_LENGTH };
@@ -100,7 +100,20 @@ enum outcome datagram_deliver(struct request *req)
 	whole.iovs++;
 	whole.length += GRH_LENGTH;
 	req->packet = &whole;
-	outcome = deliver_send(req);
-	req->packet = NULL;
+	return deliver_send(req);
+}
+
+enum outcome datagram_deliver(struct request *req)
+{
+	const struct packet *packet = req->packet;
+	uint8_t *room = deliver_header_room(req);
+	enum outcome outcome;
+
+	if (room) {
+		make_header(packet, room);
+		return deliver_datagram_inline(req);
+	}
+	outcome = deliver_with_header(req);
+	req->packet = packet;
 	return outcome;
 }

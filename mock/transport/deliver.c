@@ -68,6 +68,7 @@ static int push_receive(const struct request *req, enum ibv_wc_status status,
 	if (unlikely(req->mask & OP_DETH)) {
 		entry.src_qp = req->packet->datagram->src_qpn;
 		entry.wc_flags |= IBV_WC_GRH;
+		entry.wqe = rq_of(req)->consumed;
 	}
 	if (extra) {
 		entry.flags |= extra->flags;
@@ -162,6 +163,33 @@ static enum outcome deliver_scattered(const struct request *req)
 	if (status == IBV_WC_LOC_LEN_ERR)
 		return RESP_INVALID;
 	return status == IBV_WC_SUCCESS && !err ? RESP_DONE : RESP_OPERATION;
+}
+
+uint8_t *deliver_header_room(const struct request *req)
+{
+	struct rq_shared *rq = rq_of(req);
+	const struct ibv_sge *sge = req->wqe->sge;
+	uint64_t va, length = GRH_LENGTH + req->packet->length;
+
+	if (!rq->behind || req->packet->length > CQE_INLINE_MAX || !req->wqe->num_sge ||
+	    sge->length < length ||
+	    !mr_check(req->owner, sge->lkey, rq->pd, IBV_ACCESS_LOCAL_WRITE, sge->addr,
+	              length, &va))
+		return NULL;
+	return rq_behind(req->owner, rq, rq->consumed);
+}
+
+enum outcome deliver_datagram_inline(const struct request *req)
+{
+	const struct ibv_sge *sge = req->wqe->sge;
+	char room[CQE_INLINE_MAX];
+	struct completion extra = { .flags = CQE_INLINE | CQE_HEADER };
+
+	extra.place_va = sge->addr;
+	extra.place_lkey = sge->lkey;
+	return push_receive(req, IBV_WC_SUCCESS, &extra, gather(req->packet, room))
+	               ? RESP_OPERATION
+	               : RESP_DONE;
 }
 
 enum outcome deliver_send(struct request *req)

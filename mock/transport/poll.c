@@ -10,13 +10,19 @@
 static enum ibv_wc_status place(const struct cqe *entry)
 {
 	const struct rq_shared *rq = completion_rq(&entry->c)->sh;
+	uint32_t length = completion_length(&entry->c);
 	uint64_t va;
 
-	if (!entry->c.byte_len)
+	if (!length)
 		return IBV_WC_SUCCESS;
 	if (!mr_check(peer_self(), entry->c.place_lkey, rq->pd, IBV_ACCESS_LOCAL_WRITE,
-	              entry->c.place_va, entry->c.byte_len, &va))
+	              entry->c.place_va, length, &va))
 		return IBV_WC_LOC_PROT_ERR;
+	if (unlikely(entry->c.flags & CQE_HEADER)) {
+		memcpy((void *)(uintptr_t)va, rq_behind(peer_self(), rq, entry->c.wqe),
+		       GRH_LENGTH);
+		va += GRH_LENGTH;
+	}
 	memcpy((void *)(uintptr_t)va, entry->inline_data, entry->c.byte_len);
 	return IBV_WC_SUCCESS;
 }
@@ -38,8 +44,10 @@ static void take_one(const struct cqe *entry, void *arg, unsigned int index)
 	wc->slid = 0;
 	wc->sl = 0;
 	wc->dlid_path_bits = 0;
-	if (entry->c.flags & CQE_INLINE)
+	if (entry->c.flags & CQE_INLINE) {
 		wc->status = place(entry);
+		wc->byte_len = completion_length(&entry->c);
+	}
 	qp_completion_taken(entry);
 }
 

@@ -35,6 +35,12 @@ struct request {
 /* Takes the next receive, if the request needs one (IBA 9.7.5.2.8 when there is none). */
 enum outcome take_receive(struct request *req);
 enum outcome deliver_send(struct request *req);
+/*
+ * A small datagram whose receive begins with room for all of it: where its header goes,
+ * to be placed with the rest by the owner's poll. NULL for any other.
+ */
+uint8_t *deliver_header_room(const struct request *req);
+enum outcome deliver_datagram_inline(const struct request *req);
 /* Completes the receive with an error; its message is not delivered. */
 void deliver_failure(const struct request *req, enum ibv_wc_status status);
 /* Completes the receive that a WRITE with immediate took, if it took one: as the WRITE
