@@ -174,7 +174,8 @@ int transport_post_recv(struct qp *qp, struct ibv_recv_wr *wr, struct ibv_recv_w
 	                                              before the flush */
 	if (unlikely(qp_state(qp) == IBV_QPS_ERR)) {
 		responder_lock(peer_self(), qp->sh);
-		responder_flush(peer_self(), qp->sh);
+		if (qp_state(qp) == IBV_QPS_ERR) /* still */
+			responder_flush(peer_self(), qp->sh);
 		owner_unlock(&qp->sh->lock);
 	}
 	return err;

@@ -47,8 +47,11 @@ static void reset(struct qp *qp)
 	owner_unlock(&qp->sq.lock);
 	qp_forget_completions(qp);
 	owner_lock(&qp->sq.lock);
-	if (qp->rq.sh)
+	if (qp->rq.sh) {
+		responder_lock(peer_self(), qp->sh);
 		rq_reset(&qp->rq);
+		owner_unlock(&qp->sh->lock);
+	}
 	qp->sq.posted = qp->sq.next = 0;
 	atomic_store(&qp->sq.completed, 0);
 	if (qp->link)
