@@ -321,6 +321,7 @@ static int block_take(struct qp *qp)
 	return 0;
 drop_handle:
 	handle_free(&qps, qp_base(qp)->handle);
+	handle_wait(&qp->holds);
 give_block:
 	pool_give(&pool, qp->off);
 	return err;
@@ -428,7 +429,8 @@ struct qp *qp_hold(uint32_t handle, uint32_t qpn)
 {
 	struct qp *qp = handle_hold(&qps, handle, hold);
 
-	if (qp && qp_base(qp)->qp_num != qpn) {
+	/* One that is being made has none yet. */
+	if (qp && atomic_load_explicit(&qp->sh->qpn, memory_order_acquire) != qpn) {
 		qp_release(qp);
 		return NULL;
 	}
