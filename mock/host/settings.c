@@ -130,6 +130,12 @@ static bool read_devices(const struct entry *entry, const char *text)
 	return true;
 }
 
+#define LIMIT(variable, member, default_text, most, most_text, what)                   \
+	{                                                                              \
+		.public = { variable, "1 to " most_text, default_text, "most " what }, \
+		.read = read_number, .value = &current.member, .min = 1, .max = most,  \
+	}
+
 static const struct entry table[] = {
 	{
 	        .public = { "MOCKRDMA_DIR", "an absolute path", NULL,
@@ -165,6 +171,18 @@ static const struct entry table[] = {
 	        .read = read_devices,
 	        .value = current.device,
 	},
+	LIMIT("MOCKRDMA_MAX_QP", max_qp, "1M", 1048576, "1M", "queue pairs"),
+	LIMIT("MOCKRDMA_MAX_QP_WR", max_qp_wr, "32K", 1048576, "1M",
+	      "work requests of a queue pair, in either direction"),
+	LIMIT("MOCKRDMA_MAX_CQ", max_cq, "1M", 1048576, "1M", "completion queues"),
+	LIMIT("MOCKRDMA_MAX_CQE", max_cqe, "4M", 67108864, "64M",
+	      "completions in a completion queue"),
+	LIMIT("MOCKRDMA_MAX_SRQ", max_srq, "1M", 1048576, "1M", "shared receive queues"),
+	LIMIT("MOCKRDMA_MAX_SRQ_WR", max_srq_wr, "32K", 1048576, "1M",
+	      "work requests of a shared receive queue"),
+	LIMIT("MOCKRDMA_MAX_MR", max_mr, "16320K", 16711680, "16320K", "memory regions"),
+	LIMIT("MOCKRDMA_MAX_PD", max_pd, "1M", 1048576, "1M", "protection domains"),
+	LIMIT("MOCKRDMA_MAX_MSG", max_msg, "1G", 1073741824, "1G", "bytes of a message"),
 	{
 	        .public = { "MOCKRDMA_LOG", "none, error, warn, info or debug", "error",
 	                    "what is said on standard error" },

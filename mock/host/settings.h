@@ -29,6 +29,9 @@ struct settings {
 	uint64_t cm_retries;             /* MOCKRDMA_CM_RETRIES */
 	struct device_setting device[DEVICES_MAX]; /* MOCKRDMA_DEVICES */
 	unsigned int devices;
+	/* What the device offers, of each kind for each process: MOCKRDMA_MAX_… */
+	uint64_t max_qp, max_qp_wr, max_cq, max_cqe, max_srq, max_srq_wr, max_mr, max_pd;
+	uint64_t max_msg; /* bytes */
 };
 
 /* One variable, for help texts. */

@@ -27,12 +27,12 @@ bool ah_attr_is_loopback(struct ibv_pd *pd, const struct ibv_ah_attr *attr)
 	       attr->port_num == DEVICE_PORT;
 }
 
-int ah_attr_from_loopback(struct ibv_ah_attr *attr)
+int ah_attr_from_loopback(const struct device *device, struct ibv_ah_attr *attr)
 {
 	static const union ibv_gid none;
 	struct gid_entry entry;
 
-	for (unsigned int i = 0; !gid_get(i, &entry); i++) {
+	for (unsigned int i = 0; !device_gid(device, i, &entry); i++) {
 		if (!memcmp(&entry.gid, &none, sizeof(none)))
 			continue;
 		*attr = (struct ibv_ah_attr){

@@ -43,7 +43,7 @@ bool ah_attr_is_valid(const struct device *device, const struct ibv_ah_attr *att
  */
 bool ah_attr_is_loopback(struct ibv_pd *pd, const struct ibv_ah_attr *attr);
 /* The same, as RoCE would have it. -EADDRNOTAVAIL when the port has no address. */
-int ah_attr_from_loopback(struct ibv_ah_attr *attr);
+int ah_attr_from_loopback(const struct device *device, struct ibv_ah_attr *attr);
 
 /* -EINVAL, -ENOMEM. */
 int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,

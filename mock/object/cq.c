@@ -13,7 +13,7 @@
 
 enum { PREFETCH = 3 }; /* entries ahead */
 
-static struct handle_table cqs = HANDLE_TABLE_INIT;
+static struct handle_table cqs = HANDLE_TABLE_LIMITED(max_cq);
 static struct pool pool = POOL_INIT(struct cq_shared, cq_list);
 
 _Static_assert(sizeof(struct cqe) == 2 * CACHE_LINE, "a completion is two cache lines");
@@ -75,7 +75,7 @@ int cq_create(struct ibv_context *context, unsigned int entries, void *cq_contex
 	struct cq *made;
 	int err;
 
-	if (!entries || entries > DEVICE_MAX_CQE)
+	if (!entries || entries > settings()->max_cqe)
 		return -EINVAL;
 	made = calloc(1, sizeof(*made));
 	if (!made)
@@ -462,7 +462,7 @@ int cq_resize(struct cq *cq, unsigned int entries)
 	bool locked;
 	int err;
 
-	if (!entries || entries > DEVICE_MAX_CQE)
+	if (!entries || entries > settings()->max_cqe)
 		return -EINVAL;
 	locked = lock_polling(cq);
 	err = resize(cq, entries);

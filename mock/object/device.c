@@ -171,8 +171,8 @@ void device_query(const struct device *device, struct ibv_device_attr *attr)
 		.max_mr_size = UINT64_MAX,
 		.page_size_cap = 0xfffff000,
 		.vendor_id = 0xffffff,
-		.max_qp = DEVICE_MAX_QP,
-		.max_qp_wr = DEVICE_MAX_QP_WR,
+		.max_qp = (int)settings()->max_qp,
+		.max_qp_wr = (int)settings()->max_qp_wr,
 		.device_cap_flags =
 		        IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_PORT_ACTIVE_EVENT |
 		        IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN |
@@ -180,17 +180,17 @@ void device_query(const struct device *device, struct ibv_device_attr *attr)
 		        IBV_DEVICE_MEM_WINDOW_TYPE_2B,
 		.max_sge = DEVICE_MAX_SGE,
 		.max_sge_rd = DEVICE_MAX_SGE,
-		.max_cq = DEVICE_MAX_CQ,
-		.max_cqe = DEVICE_MAX_CQE,
-		.max_mr = DEVICE_MAX_MR,
+		.max_cq = (int)settings()->max_cq,
+		.max_cqe = (int)settings()->max_cqe,
+		.max_mr = (int)settings()->max_mr,
 		.max_mw = DEVICE_MAX_MW,
-		.max_pd = DEVICE_MAX_PD,
+		.max_pd = (int)settings()->max_pd,
 		.max_qp_rd_atom = DEVICE_MAX_RD_ATOMIC,
 		.max_res_rd_atom = DEVICE_MAX_RD_ATOMIC * 1024,
 		.max_qp_init_rd_atom = DEVICE_MAX_RD_ATOMIC,
 		.atomic_cap = IBV_ATOMIC_HCA,
-		.max_srq = DEVICE_MAX_SRQ,
-		.max_srq_wr = DEVICE_MAX_SRQ_WR,
+		.max_srq = (int)settings()->max_srq,
+		.max_srq_wr = (int)settings()->max_srq_wr,
 		.max_srq_sge = DEVICE_MAX_SGE,
 		.max_mcast_grp = REGISTRY_GROUP_MEMBERS,
 		.max_mcast_qp_attach = REGISTRY_GROUP_MEMBERS,
@@ -260,7 +260,7 @@ void device_query_port(const struct device *device, struct ibv_port_attr *attr)
 	attr->active_mtu = device_mtu(device);
 	attr->gid_tbl_len = GID_TABLE_SIZE;
 	attr->port_cap_flags = IBV_PORT_CM_SUP | IBV_PORT_IP_BASED_GIDS;
-	attr->max_msg_sz = DEVICE_MAX_MSG;
+	attr->max_msg_sz = (uint32_t)settings()->max_msg;
 	attr->pkey_tbl_len = 1;
 	attr->max_vl_num = 1; /* VL0 alone (IBA 14.2.5.6) */
 	set_speed(device->netdev[0] ? gid_interface_speed(device->netdev)

@@ -11,21 +11,12 @@
 
 /* What the device offers, as ibv_query_device() reports it and creation checks it. */
 enum {
-	DEVICE_MAX_QP = 1 << 20,
-	DEVICE_MAX_QP_WR = 1 << 15,
 	DEVICE_MAX_SGE = 30,
 	DEVICE_MAX_INLINE = 1024,
-	DEVICE_MAX_CQ = 1 << 20,
-	DEVICE_MAX_CQE = 1 << 22,
-	DEVICE_MAX_MR =
-	        (1 << 24) - (1 << 16), /* keys stay hard to guess when all are used */
-	DEVICE_MAX_MW = 1 << 20,       /* of the keys that DEVICE_MAX_MR allows */
-	DEVICE_MAX_PD = 1 << 20,
-	DEVICE_MAX_SRQ = 1 << 20,
-	DEVICE_MAX_SRQ_WR = 1 << 15,
+	DEVICE_MAX_MW = 1 << 20, /* of the keys that MOCKRDMA_MAX_MR allows */
 	DEVICE_MAX_AH = 1 << 24,
 	DEVICE_MAX_RD_ATOMIC = 128,
-	DEVICE_MAX_MSG = 1 << 30,
+	DEVICE_MAX_MSG = 1 << 30, /* MOCKRDMA_MAX_MSG allows no more */
 	DEVICE_PORT = 1,
 };
 

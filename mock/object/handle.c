@@ -2,6 +2,7 @@
 #include "object/handle.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -36,6 +37,13 @@ static int handle_extend(struct handle_table *table)
 	return 0;
 }
 
+static bool is_full(const struct handle_table *table)
+{
+	const char *all = (const char *)settings();
+
+	return table->limit && table->live >= *(const uint64_t *)(all + table->limit);
+}
+
 int handle_alloc(struct handle_table *table, void *object, uint32_t *handle)
 {
 	uint32_t got;
@@ -43,7 +51,9 @@ int handle_alloc(struct handle_table *table, void *object, uint32_t *handle)
 
 	pthread_mutex_lock(&table->lock);
 	got = table->free_head;
-	if (got) {
+	if (is_full(table)) {
+		err = -ENOMEM;
+	} else if (got) {
 		table->free_head = (uintptr_t)*entry(table, got) >> 1;
 	} else {
 		err = handle_extend(table);
@@ -53,6 +63,7 @@ int handle_alloc(struct handle_table *table, void *object, uint32_t *handle)
 	if (!err) {
 		*entry(table, got) = object;
 		*handle = got;
+		table->live++;
 	}
 	pthread_mutex_unlock(&table->lock);
 	return err;
@@ -63,6 +74,7 @@ void handle_free(struct handle_table *table, uint32_t handle)
 	pthread_mutex_lock(&table->lock);
 	*entry(table, handle) = free_link(table->free_head);
 	table->free_head = handle;
+	table->live--;
 	pthread_mutex_unlock(&table->lock);
 }
 

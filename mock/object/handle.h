@@ -9,7 +9,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
+#include "host/settings.h"
 
 #define HANDLE_CHUNK_BITS 12
 #define HANDLE_CHUNK      (1u << HANDLE_CHUNK_BITS)
@@ -19,12 +21,21 @@ struct handle_table {
 	pthread_mutex_t lock;
 	uint32_t next;      /* never used so far; handle 0 is never given */
 	uint32_t free_head; /* chain of freed handles, 0 ends it */
+	uint32_t live;
+	size_t limit; /* where struct settings has the most that may live; 0: none */
 	_Atomic(void **) chunk[HANDLE_CHUNKS];
 };
 
 #define HANDLE_TABLE_INIT                                    \
 	{                                                    \
 		.lock = PTHREAD_MUTEX_INITIALIZER, .next = 1 \
+	}
+
+/* One whose objects a setting limits. */
+#define HANDLE_TABLE_LIMITED(member)                          \
+	{                                                     \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .next = 1, \
+		.limit = offsetof(struct settings, member)    \
 	}
 
 /* 0 and a handle for the object, or -ENOMEM. Any thread. */

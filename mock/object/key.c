@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include "host/inspect.h"
 #include "host/random.h"
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/null.h"
 
@@ -245,7 +246,7 @@ int key_alloc(uint32_t pd, uint32_t access, seg_off *off, uint32_t *key)
 	int err;
 
 	mrs_follow_segment();
-	if (mrs.live >= DEVICE_MAX_MR)
+	if (mrs.live >= settings()->max_mr)
 		return -ENOMEM;
 	err = table_reserve();
 	if (!err)

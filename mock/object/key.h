@@ -52,7 +52,7 @@ void keys_unlock(void);
 /*
  * An index of its own, with an entry in which only the kind and the protection domain are
  * set; no key is valid yet. *key is one for it. The lock is held. -ENOMEM beyond
- * DEVICE_MAX_MR, or when there is no room.
+ * MOCKRDMA_MAX_MR, or when there is no room.
  */
 int key_alloc(uint32_t pd, uint32_t access, seg_off *off, uint32_t *key);
 /* Takes the index out of the table; peers may still be using what they found. */

@@ -11,7 +11,7 @@ enum {
 	RESOURCE_SEND_QUEUE = 1, /* what the allocators hear: ours alone */
 };
 
-static struct handle_table pds = HANDLE_TABLE_INIT;
+static struct handle_table pds = HANDLE_TABLE_LIMITED(max_pd);
 
 int pd_alloc(struct ibv_context *context, struct pd **pd)
 {

@@ -15,7 +15,7 @@
 #include "wire/grh.h"
 #include "wire/opcode.h"
 
-static struct handle_table qps = HANDLE_TABLE_INIT;
+static struct handle_table qps = HANDLE_TABLE_LIMITED(max_qp);
 
 static struct pool pool = POOL_INIT(struct qp_shared, qp_list);
 
@@ -130,11 +130,11 @@ static int init_attr_check(const struct ibv_context *context,
 
 	if (queues_check(context, attr))
 		return -EINVAL;
-	if (cap->max_send_wr > DEVICE_MAX_QP_WR || cap->max_send_sge > DEVICE_MAX_SGE ||
+	if (cap->max_send_wr > settings()->max_qp_wr || cap->max_send_sge > DEVICE_MAX_SGE ||
 	    cap->max_inline_data > DEVICE_MAX_INLINE)
 		return -EINVAL;
 	if (!attr->srq &&
-	    (cap->max_recv_wr > DEVICE_MAX_QP_WR || cap->max_recv_sge > DEVICE_MAX_SGE))
+	    (cap->max_recv_wr > settings()->max_qp_wr || cap->max_recv_sge > DEVICE_MAX_SGE))
 		return -EINVAL;
 	return 0;
 }
@@ -185,7 +185,7 @@ static void base_init(struct qp *qp, struct ibv_context *context, struct ibv_pd 
 	qp->sq.unacked = find_type(attr->qp_type)->unacked;
 	qp->sq.datagrams = attr->qp_type == IBV_QPT_UD;
 	qp->sq.xrc = attr->qp_type == IBV_QPT_XRC_SEND;
-	qp->sq.max_message = DEVICE_MAX_MSG;
+	qp->sq.max_message = (uint32_t)settings()->max_msg;
 	qp->sq_sig_all = attr->sq_sig_all;
 	qp->cap = attr->cap;
 	if (attr->srq)

@@ -9,11 +9,11 @@
 #include "object/pd.h"
 #include "object/srq_xrc.h"
 
-static struct handle_table srqs = HANDLE_TABLE_INIT;
+static struct handle_table srqs = HANDLE_TABLE_LIMITED(max_srq);
 
 static int attr_check(const struct ibv_srq_attr *attr)
 {
-	if (!attr->max_wr || attr->max_wr > DEVICE_MAX_SRQ_WR ||
+	if (!attr->max_wr || attr->max_wr > settings()->max_srq_wr ||
 	    attr->max_sge > DEVICE_MAX_SGE)
 		return -EINVAL;
 	return 0;
@@ -128,7 +128,7 @@ int srq_modify(struct srq *srq, const struct ibv_srq_attr *attr, int mask)
 	bool resize = mask & IBV_SRQ_MAX_WR;
 
 	if ((mask & ~(IBV_SRQ_MAX_WR | IBV_SRQ_LIMIT)) ||
-	    (resize && (!attr->max_wr || attr->max_wr > DEVICE_MAX_SRQ_WR)))
+	    (resize && (!attr->max_wr || attr->max_wr > settings()->max_srq_wr)))
 		return -EINVAL;
 	return rq_modify(&srq->rq, resize ? attr->max_wr : 0,
 	                 mask & IBV_SRQ_LIMIT ? &attr->srq_limit : NULL);

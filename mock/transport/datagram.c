@@ -26,7 +26,7 @@ int transport_ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr, struc
 	int err;
 
 	if (ah_attr_is_loopback(pd, attr)) {
-		err = ah_attr_from_loopback(&loopback);
+		err = ah_attr_from_loopback(device_of(pd->context), &loopback);
 		if (err)
 			return err;
 		attr = &loopback;

@@ -78,7 +78,7 @@ enum ibv_wc_status requester_list(const struct qp *qp, struct wqe *wqe, unsigned
 static enum ibv_wc_status check(const struct qp *qp, const struct wqe *wqe,
                                 unsigned int mask)
 {
-	if (wqe->length > DEVICE_MAX_MSG)
+	if (wqe->length > qp->sq.max_message)
 		return IBV_WC_LOC_LEN_ERR;
 	if ((mask & OP_ATOMIC) && wqe->length != 8)
 		return IBV_WC_LOC_LEN_ERR;
