@@ -57,6 +57,7 @@ static int create_of(struct ibv_context *context, const struct ibv_qp_init_attr_
 	bool target = attr->qp_type == IBV_QPT_XRC_RECV;
 
 	if (!(attr->comp_mask & (target ? IBV_QP_INIT_ATTR_XRCD : IBV_QP_INIT_ATTR_PD)) ||
+	    !(target ? (void *)attr->xrcd : (void *)attr->pd) ||
 	    (target ? attr->xrcd->context : attr->pd->context) != context)
 		return -EINVAL;
 	if (target)

@@ -27,7 +27,8 @@ struct ibv_srq *table_create_srq_ex(struct ibv_context *context,
 	struct srq *srq;
 	int err;
 
-	if ((attr->comp_mask & IBV_SRQ_INIT_ATTR_PD) && attr->pd->context != context)
+	if ((attr->comp_mask & IBV_SRQ_INIT_ATTR_PD) &&
+	    (!attr->pd || attr->pd->context != context))
 		return null_result(-EINVAL);
 	err = srq_create_ex(attr, &srq);
 	return err ? null_result(err) : &srq->ibv;
@@ -51,7 +52,7 @@ struct ibv_qp *table_open_qp(struct ibv_context *context, struct ibv_qp_open_att
 	if (attr->comp_mask & ~(needed | IBV_QP_OPEN_ATTR_CONTEXT))
 		return null_result(-EOPNOTSUPP);
 	if ((attr->comp_mask & needed) != needed || attr->qp_type != IBV_QPT_XRC_RECV ||
-	    attr->xrcd->context != context)
+	    !attr->xrcd || attr->xrcd->context != context)
 		return null_result(-EINVAL);
 	err = target_open(to_xrcd(attr->xrcd), attr->qp_num,
 	                  attr->comp_mask & IBV_QP_OPEN_ATTR_CONTEXT ? attr->qp_context

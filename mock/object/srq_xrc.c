@@ -148,8 +148,10 @@ static int check_ex(const struct ibv_srq_init_attr_ex *attr)
 	if ((attr->comp_mask & ~known) ||
 	    (type != IBV_SRQT_BASIC && type != IBV_SRQT_XRC))
 		return -EOPNOTSUPP;
-	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_PD) ||
-	    (type == IBV_SRQT_XRC && (attr->comp_mask & xrc) != xrc))
+	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_PD) || !attr->pd)
+		return -EINVAL;
+	if (type == IBV_SRQT_XRC &&
+	    ((attr->comp_mask & xrc) != xrc || !attr->xrcd || !attr->cq))
 		return -EINVAL;
 	return 0;
 }

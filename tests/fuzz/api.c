@@ -72,6 +72,8 @@ struct world {
 	struct ibv_mw *mw[OWN];
 	struct ibv_qp *qp[OWN];
 	struct ibv_dm *dm[OWN];
+	struct ibv_xrcd *xrcd[OWN];
+	bool extended[OWN]; /* which of the CQs are */
 };
 
 static uint8_t arena[ARENA] __attribute__((aligned(4096)));
@@ -182,34 +184,104 @@ static void change_pd(struct world *w)
 		*at = NULL;
 }
 
+static struct ibv_cq *make_cq(struct world *w, bool *extended)
+{
+	struct ibv_cq_init_attr_ex init = {
+		.cqe = (uint32_t)(number(w) & 0xffff),
+		.channel = byte(w) % 2 ? w->shared->channel : NULL,
+		.comp_vector = (uint32_t)mostly(w, 0),
+		.wc_flags = mostly(w, byte(w)),
+		.comp_mask = (uint32_t)mostly(w, byte(w) & 1),
+		.flags = (uint32_t)mostly(w, byte(w) & 3),
+	};
+
+	*extended = byte(w) % 2;
+	if (*extended)
+		return (struct ibv_cq *)ibv_create_cq_ex(w->shared->context, &init);
+	return ibv_create_cq(w->shared->context, (int)init.cqe, w, init.channel,
+	                     (int)init.comp_vector);
+}
+
 static void change_cq(struct world *w)
 {
-	struct ibv_cq **at = &w->cq[byte(w) % OWN];
+	unsigned int which = byte(w) % OWN;
+	struct ibv_cq **at = &w->cq[which];
 
-	if (*at && byte(w) < 100) {
+	if (!*at)
+		*at = make_cq(w, &w->extended[which]);
+	else if (byte(w) < 100)
 		ibv_resize_cq(*at, (int)number(w));
-	} else if (*at) {
-		if (!ibv_destroy_cq(*at))
-			*at = NULL;
-	} else {
-		*at = ibv_create_cq(w->shared->context, (int)(number(w) & 0xffff), w,
-		                    byte(w) % 2 ? w->shared->channel : NULL,
-		                    (int)mostly(w, 0));
-	}
+	else if (!ibv_destroy_cq(*at))
+		*at = NULL;
+}
+
+static void poll_extended(struct world *w)
+{
+	unsigned int which = byte(w) % OWN;
+	struct ibv_poll_cq_attr attr = { (uint32_t)mostly(w, 0) };
+	struct ibv_cq_ex *cq = (struct ibv_cq_ex *)w->cq[which];
+
+	if (!cq || !w->extended[which] || ibv_start_poll(cq, &attr))
+		return;
+	do {
+		ibv_wc_read_opcode(cq);
+		ibv_wc_read_byte_len(cq);
+		ibv_wc_read_imm_data(cq);
+		ibv_wc_read_completion_ts(cq);
+		ibv_wc_read_wc_flags(cq);
+	} while (byte(w) < 200 && !ibv_next_poll(cq));
+	ibv_end_poll(cq);
+}
+
+static void change_xrcd(struct world *w)
+{
+	struct ibv_xrcd **at = &w->xrcd[byte(w) % OWN];
+	struct ibv_xrcd_init_attr init = { (uint32_t)mostly(w, 3), -1,
+		                           (int)mostly(w, O_CREAT) };
+
+	if (!*at)
+		*at = ibv_open_xrcd(w->shared->context, &init);
+	else if (!ibv_close_xrcd(*at))
+		*at = NULL;
+}
+
+static struct ibv_srq *make_srq(struct world *w)
+{
+	struct ibv_srq_init_attr_ex init = {
+		.attr = { (uint32_t)number(w) & 0xffff, (uint32_t)mostly(w, 2), 0 },
+		.comp_mask = (uint32_t)mostly(w, byte(w) & 0xf),
+		.srq_type = (enum ibv_srq_type)mostly(w, byte(w) % 3),
+		.pd = any_pd(w),
+		.xrcd = w->xrcd[byte(w) % OWN],
+		.cq = any_cq(w),
+	};
+
+	if (byte(w) % 2)
+		return ibv_create_srq_ex(w->shared->context, &init);
+	return ibv_create_srq(init.pd, (struct ibv_srq_init_attr *)&init);
 }
 
 static void change_srq(struct world *w)
 {
 	struct ibv_srq **at = &w->srq[byte(w) % OWN];
-	struct ibv_srq_init_attr init = { .attr = { (uint32_t)number(w) & 0xffff,
-		                                    (uint32_t)mostly(w, 2), 0 } };
+	struct ibv_srq_attr attr = { (uint32_t)number(w) & 0xffff, 2, byte(w) };
 
-	if (*at && byte(w) < 100)
-		ibv_modify_srq(*at, &init.attr, (int)number(w));
-	else if (!*at)
-		*at = ibv_create_srq(any_pd(w), &init);
+	if (!*at)
+		*at = make_srq(w);
+	else if (byte(w) < 100)
+		ibv_modify_srq(*at, &attr, (int)number(w));
 	else if (!ibv_destroy_srq(*at))
 		*at = NULL;
+}
+
+static uint32_t any_srq_number(struct world *w)
+{
+	struct ibv_srq *srq = w->srq[byte(w) % OWN];
+	uint32_t number = 0;
+
+	if (srq)
+		ibv_get_srq_num(srq, &number);
+	return number;
 }
 
 /* No more than the arena may ever be reached. */
@@ -270,20 +342,25 @@ static void change_dm(struct world *w)
 
 static struct ibv_qp *make_qp(struct world *w, struct ibv_pd *pd)
 {
-	static const enum ibv_qp_type types[] = { IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD };
+	static const enum ibv_qp_type types[] = { IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD,
+		                                  IBV_QPT_XRC_SEND, IBV_QPT_XRC_RECV };
 	struct ibv_qp_init_attr_ex init = {
 		.send_cq = any_cq(w),
 		.recv_cq = any_cq(w),
 		.cap = { (uint32_t)number(w) & 0x1ff, (uint32_t)number(w) & 0x1ff,
 		         (uint32_t)mostly(w, 2), (uint32_t)mostly(w, 2),
 		         (uint32_t)mostly(w, 64) },
-		.qp_type = (enum ibv_qp_type)mostly(w, types[byte(w) % 3]),
+		.qp_type = (enum ibv_qp_type)mostly(w, types[byte(w) % 5]),
 		.sq_sig_all = byte(w) % 2,
 		.comp_mask = (uint32_t)mostly(w, IBV_QP_INIT_ATTR_PD |
 		                                         IBV_QP_INIT_ATTR_SEND_OPS_FLAGS),
 		.pd = pd,
+		.xrcd = w->xrcd[byte(w) % OWN],
 		.send_ops_flags = mostly(w, IBV_QP_EX_WITH_SEND),
 	};
+
+	if (init.qp_type == IBV_QPT_XRC_RECV)
+		init.comp_mask = (uint32_t)mostly(w, IBV_QP_INIT_ATTR_XRCD);
 
 	if (byte(w) % 4 == 0)
 		init.srq = PICK(w->srq, w->shared->srq);
@@ -329,7 +406,7 @@ static struct ibv_qp_attr attributes(const struct shared *shared, uint32_t qpn,
 	};
 }
 
-static const int masks[IBV_QPT_UD + 1][3] = {
+static const int masks[IBV_QPT_XRC_RECV + 1][3] = {
 	[IBV_QPT_RC] = { IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS,
 	                 IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
 	                         IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER,
@@ -340,6 +417,16 @@ static const int masks[IBV_QPT_UD + 1][3] = {
 	                 IBV_QP_SQ_PSN },
 	[IBV_QPT_UD] = { IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY, 0,
 	                 IBV_QP_SQ_PSN },
+	[IBV_QPT_XRC_SEND] = { IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS,
+	                       IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+	                               IBV_QP_RQ_PSN,
+	                       IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+	                               IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC },
+	[IBV_QPT_XRC_RECV] = { IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS,
+	                       IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+	                               IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+	                               IBV_QP_MIN_RNR_TIMER,
+	                       IBV_QP_TIMEOUT | IBV_QP_SQ_PSN },
 };
 
 static int to_rts(const struct shared *shared, struct ibv_qp *qp, uint32_t qpn,
@@ -397,6 +484,7 @@ static void fill_wr(struct world *w, struct ibv_send_wr *wr, struct ibv_sge *lis
 	};
 	if (wr->num_sge > most) /* more than the list has would be read beyond it */
 		wr->num_sge = wr->num_sge % 2 ? most : -1;
+	wr->qp_type.xrc.remote_srqn = (uint32_t)mostly(w, any_srq_number(w));
 	wr->wr.atomic.remote_addr = mostly(w, there & ~UINT64_C(7));
 	if (wr->opcode == IBV_WR_ATOMIC_CMP_AND_SWP ||
 	    wr->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD)
@@ -474,7 +562,8 @@ static void build_one(struct world *w, struct ibv_qp_ex *qp)
 	case 10: ibv_wr_send_tso(qp, arena, 14, byte(w)); break;
 	default: ibv_wr_atomic_write(qp, any_key(w), number(w), arena);
 	}
-	switch (byte(w) % 4) {
+	switch (byte(w) % 5) {
+	case 3: ibv_wr_set_xrc_srqn(qp, any_srq_number(w)); break;
 	case 0: ibv_wr_set_sge(qp, sge.lkey, sge.addr, sge.length); break;
 	case 1: ibv_wr_set_inline_data(qp, arena, number(w) % ARENA); break;
 	case 2: ibv_wr_set_ud_addr(qp, w->shared->ah, any_qp(w)->qp_num, 1); break;
@@ -532,12 +621,13 @@ static void look(struct world *w)
 	struct ibv_srq_attr srq;
 	void *context;
 
-	switch (byte(w) % 6) {
+	switch (byte(w) % 7) {
 	case 0: ibv_req_notify_cq(cq, byte(w) % 2); break;
 	case 1:
 		if (!ibv_get_cq_event(w->shared->channel, &cq, &context))
 			ibv_ack_cq_events(cq, 1);
 		break;
+	case 5: poll_extended(w); break;
 	case 2: ibv_query_srq(PICK(w->srq, w->shared->srq), &srq); break;
 	case 3:
 		ibv_advise_mr(any_pd(w),
@@ -560,7 +650,7 @@ static void (*const calls[])(struct world *) = {
 	change_pd,    change_cq, change_srq, change_mr,       change_mr,    change_mw,
 	change_dm,    change_qp, change_qp,  change_state,    change_state, post_send,
 	post_send,    post_send, build,      build,           bind_type_1,  post_receive,
-	post_receive, look,      look,       look_for_events,
+	post_receive, look,      look,       look_for_events, change_xrcd,
 };
 
 /* --- a life ----------------------------------------------------------------------------
@@ -585,13 +675,14 @@ static void *run(void *arg)
 static void end_world(struct world *w)
 {
 	DESTROY(w->qp, ibv_destroy_qp);
+	DESTROY(w->srq, ibv_destroy_srq);
+	DESTROY(w->xrcd, ibv_close_xrcd);
 	DESTROY(w->mw, ibv_dealloc_mw);
 }
 
 /* After both threads: one's windows may be bound to the other's regions. */
 static void end_rest(struct world *w)
 {
-	DESTROY(w->srq, ibv_destroy_srq);
 	DESTROY(w->cq, ibv_destroy_cq);
 	DESTROY(w->mr, ibv_dereg_mr);
 	DESTROY(w->dm, ibv_free_dm);
