@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,17 +33,37 @@ static void settings_read_from_the_environment(void **state)
 	assert_int_equal(mock_log_level, MOCK_LOG_NONE);
 }
 
+/* Whether the manual page has an entry for it. */
+static bool is_documented(const char *name)
+{
+	char path[4096], line[512], entry[128];
+	bool found = false;
+	FILE *page;
+
+	snprintf(path, sizeof(path), "%s/man/mockrdma.1", getenv("TOP"));
+	snprintf(entry, sizeof(entry), ".It Ev %s\n", name);
+	page = fopen(path, "r");
+	assert_non_null(page);
+	while (!found && fgets(line, sizeof(line), page))
+		found = !strcmp(line, entry);
+	fclose(page);
+	return found;
+}
+
 static void settings_table_is_whole(void **state)
 {
 	unsigned int i = 0;
 
 	(void)state;
+	if (!getenv("TOP"))
+		skip(); /* not under tests/run-tests */
 	for (const struct setting *s; (s = setting_at(i)); i++) {
-		assert_non_null(s->name);
 		assert_non_null(s->value);
 		assert_non_null(s->help);
+		if (!is_documented(s->name))
+			fail_msg("man/mockrdma.1 says nothing of %s", s->name);
 	}
-	assert_int_equal(i, 6);
+	assert_true(i > 0);
 }
 
 static void random_differs_after_fork(void **state)
