@@ -9,12 +9,12 @@
 #include "base/util.h"
 #include "cm/call.h"
 #include "cm/qp.h"
-#include "object/srq.h"
+#include "object/xrcd.h"
 
 MOCK_API int rdma_create_qp(struct rdma_cm_id *id, struct ibv_pd *pd,
                             struct ibv_qp_init_attr *attr)
 {
-	return errno_result(attr ? id_create_qp(to_cm_id(id), pd, attr) : -EINVAL);
+	return errno_result(attr ? id_create_qp(to_cm_id(id), pd, NULL, attr) : -EINVAL);
 }
 
 MOCK_API int rdma_create_qp_ex(struct rdma_cm_id *id, struct ibv_qp_init_attr_ex *attr)
@@ -27,6 +27,9 @@ MOCK_API int rdma_create_qp_ex(struct rdma_cm_id *id, struct ibv_qp_init_attr_ex
 	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */
 	err = id_create_qp(to_cm_id(id),
 	                   attr->comp_mask & IBV_QP_INIT_ATTR_PD ? attr->pd : NULL,
+	                   attr->comp_mask & IBV_QP_INIT_ATTR_XRCD && attr->xrcd
+	                           ? to_xrcd(attr->xrcd)
+	                           : NULL,
 	                   &plain);
 	if (err)
 		return errno_result(err);
@@ -48,24 +51,26 @@ MOCK_API int rdma_init_qp_attr(struct rdma_cm_id *id, struct ibv_qp_attr *attr, 
 MOCK_API int rdma_create_srq(struct rdma_cm_id *id, struct ibv_pd *pd,
                              struct ibv_srq_init_attr *attr)
 {
-	return errno_result(id_create_srq(to_cm_id(id), pd, attr));
+	bool target = id->qp_type == IBV_QPT_XRC_RECV;
+	struct ibv_srq_init_attr_ex full = {
+		.srq_context = attr->srq_context,
+		.attr = attr->attr,
+		.comp_mask = IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD,
+		.srq_type = target ? IBV_SRQT_XRC : IBV_SRQT_BASIC,
+		.pd = pd,
+	};
+	int err = id_create_srq(to_cm_id(id), &full);
+
+	if (!err)
+		attr->attr = full.attr;
+	return errno_result(err);
 }
 
 MOCK_API int rdma_create_srq_ex(struct rdma_cm_id *id, struct ibv_srq_init_attr_ex *attr)
 {
-	struct ibv_srq_init_attr plain = { attr->srq_context, attr->attr };
-	int err;
-
-	if ((attr->comp_mask & ~(IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD)) ||
-	    ((attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE) &&
-	     attr->srq_type != IBV_SRQT_BASIC))
-		return errno_result(-EOPNOTSUPP);
-	err = id_create_srq(to_cm_id(id),
-	                    attr->comp_mask & IBV_SRQ_INIT_ATTR_PD ? attr->pd : NULL,
-	                    &plain);
-	if (!err)
-		attr->attr = plain.attr;
-	return errno_result(err);
+	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE))
+		return errno_result(-EINVAL);
+	return errno_result(id_create_srq(to_cm_id(id), attr));
 }
 
 MOCK_API void rdma_destroy_srq(struct rdma_cm_id *id)

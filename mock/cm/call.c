@@ -20,9 +20,7 @@ int call_complete(struct cm_id *id)
 
 	if (!id->sync)
 		return 0;
-	if (id->rdma.event)
-		event_ack(to_cm_event(id->rdma.event));
-	id->rdma.event = NULL;
+	id_drop_event(id);
 	err = event_deliver(to_cm_channel(id->rdma.channel), &got);
 	if (err)
 		return err;
@@ -155,6 +153,8 @@ static int accept_datagrams(struct cm_id *id, const struct rdma_conn_param *para
 		return err;
 	err = sidr_accept(id, &full);
 	cm_leave();
+	if (!err && id->sync)
+		id_drop_event(id);
 	return err;
 }
 

@@ -369,6 +369,11 @@ static struct message_ece ece_to_wire(const struct ibv_ece *ece)
 	return (struct message_ece){ ece->vendor_id, ece->options };
 }
 
+static enum ibv_qp_type counterpart(enum ibv_qp_type type)
+{
+	return type == IBV_QPT_XRC_SEND ? IBV_QPT_XRC_RECV : type;
+}
+
 static uint8_t at_most(uint8_t value, uint8_t most)
 {
 	return value < most ? value : most;
@@ -385,6 +390,7 @@ static void fill_request(struct cm_id *id, const struct conn_param *param)
 	req->destination_gid = id->rdma.route.addr.addr.ibaddr.dgid;
 	req->qpn = conn->local_qpn;
 	req->psn = conn->rq_psn;
+	req->qp_type = (uint8_t)counterpart(id->rdma.qp_type);
 	req->responder_resources = param->rdma.responder_resources;
 	req->initiator_depth = param->rdma.initiator_depth;
 	req->retry_count = conn->retry_count;
@@ -414,7 +420,8 @@ int conn_connect(struct cm_id *id, const struct conn_param *param)
 	struct peer *peer;
 	int err;
 
-	if (id->stage != ID_ROUTE_RESOLVED)
+	/* A target is only ever connected to. */
+	if (id->stage != ID_ROUTE_RESOLVED || id->rdma.qp_type == IBV_QPT_XRC_RECV)
 		return -EINVAL;
 	err = conn_find_service(id, &peer);
 	if (err == -ENOENT || err == -ESRCH) {

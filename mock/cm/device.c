@@ -2,6 +2,7 @@
 #include "cm/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "host/settings.h"
 #include "object/device.h"
 #include "object/pd.h"
+#include "object/xrcd.h"
 
 int (*cm_open_context)(struct device *device, struct context **context);
 
@@ -19,6 +21,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 struct opened {
 	struct context *context;
 	struct pd *pd;
+	struct xrcd *xrcd;
 };
 
 static struct opened shared[DEVICES_MAX];
@@ -119,6 +122,25 @@ struct ibv_context *cm_device_context(const struct device *device)
 struct ibv_pd *cm_device_pd(const struct device *device)
 {
 	return &shared[device->index].pd->ibv;
+}
+
+int cm_device_xrcd(const struct device *device, struct xrcd **xrcd)
+{
+	struct ibv_xrcd_init_attr attr = {
+		.comp_mask = IBV_XRCD_INIT_ATTR_FD | IBV_XRCD_INIT_ATTR_OFLAGS,
+		.fd = -1,
+		.oflags = O_CREAT,
+	};
+	struct opened *opened = &shared[device->index];
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!opened->xrcd)
+		err = xrcd_open(cm_device_context(device), &attr, &opened->xrcd);
+	if (!err)
+		*xrcd = opened->xrcd;
+	pthread_mutex_unlock(&lock);
+	return err;
 }
 
 uint32_t cm_forks(void)

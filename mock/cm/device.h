@@ -12,6 +12,7 @@
 
 struct context;
 struct device;
+struct xrcd;
 
 /* Opens a context with the operations that programs call: set by the layer above. */
 extern int (*cm_open_context)(struct device *device, struct context **context);
@@ -21,6 +22,8 @@ int cm_device_open(void);
 /* Valid from then on. */
 struct ibv_context *cm_device_context(const struct device *device);
 struct ibv_pd *cm_device_pd(const struct device *device);
+/* The XRC domain of ids whose program has none of its own; made on first use. */
+int cm_device_xrcd(const struct device *device, struct xrcd **xrcd);
 
 /* How many forks led to this process: what was made before one is the parent's. */
 uint32_t cm_forks(void);

@@ -142,7 +142,7 @@ static void discard_events(struct list *events)
 	}
 }
 
-static void drop_held_event(struct cm_id *id)
+void id_drop_event(struct cm_id *id)
 {
 	if (!id->rdma.event)
 		return;
@@ -156,7 +156,7 @@ void id_destroy(struct cm_id *id)
 
 	list_init(&events);
 	if (id->forks == cm_forks()) {
-		drop_held_event(id);
+		id_drop_event(id);
 		shut(id, &events);
 		conn_release(&id->conn);
 		discard_events(&events);
@@ -185,7 +185,7 @@ int id_migrate(struct cm_id *id, struct rdma_event_channel *channel)
 	id->sync = own != NULL;
 	cm_leave();
 	if (was_sync)
-		drop_held_event(id);
+		id_drop_event(id);
 	cm_enter();
 	events_wait_acked(id);
 	cm_leave();

@@ -85,6 +85,8 @@ int id_create(struct rdma_event_channel *channel, void *context, enum rdma_port_
 void id_destroy(struct cm_id *id);
 /* As rdma_migrate_id(3); channel NULL makes the id synchronous. */
 int id_migrate(struct cm_id *id, struct rdma_event_channel *channel);
+/* Acknowledges the event that a synchronous call left with the id, if there is one. */
+void id_drop_event(struct cm_id *id);
 int id_set_option(struct cm_id *id, int level, int option, const void *value,
                   size_t length);
 /* rdma_set_local_ece(3), rdma_get_remote_ece(3): carried along, for programs that have

@@ -62,6 +62,12 @@ static const struct message_route *route_of(const struct message *message)
 	                                    : &message->sidr_req.route;
 }
 
+static enum ibv_qp_type wanted_type(const struct message *message)
+{
+	return message->kind == MESSAGE_REQ ? (enum ibv_qp_type)message->req.qp_type
+	                                    : IBV_QPT_UD;
+}
+
 /* Where the request comes from and goes to, as addresses of the id that it will have. */
 static int read_addresses(const struct message_route *route, struct rdma_addr *addr)
 {
@@ -89,8 +95,7 @@ static struct cm_id *find_listener(const struct message *message,
 	    place.generation != peer_self()->generation)
 		return NULL;
 	id = id_find(handle);
-	return id && id->stage == ID_LISTEN &&
-	                       id_is_datagram(id) == (message->kind == MESSAGE_SIDR_REQ)
+	return id && id->stage == ID_LISTEN && id->rdma.qp_type == wanted_type(message)
 	               ? id
 	               : NULL;
 }

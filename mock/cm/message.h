@@ -76,7 +76,8 @@ struct message_req {
 	union ibv_gid source_gid;
 	union ibv_gid destination_gid;
 	uint32_t qpn;
-	uint32_t psn; /* with which the receiver's send queue starts */
+	uint32_t psn;    /* with which the receiver's send queue starts */
+	uint8_t qp_type; /* enum ibv_qp_type that is to answer */
 	uint8_t responder_resources;
 	uint8_t initiator_depth;
 	uint8_t retry_count;

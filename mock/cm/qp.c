@@ -11,6 +11,8 @@
 #include "object/device.h"
 #include "object/pd.h"
 #include "object/srq.h"
+#include "object/xrcd.h"
+#include "transport/target.h"
 #include "transport/transport.h"
 
 /*
@@ -52,10 +54,19 @@ int id_path_attr(const struct cm_id *id, struct ibv_ah_attr *attr)
 	return 0;
 }
 
+/* What the attributes are for: the queue pair on the id, or the program's own. */
+static enum ibv_qp_type type_of(const struct cm_id *id)
+{
+	return id->rdma.qp ? id->rdma.qp->qp_type : id->rdma.qp_type;
+}
+
 static int fill_rtr(const struct cm_id *id, struct ibv_qp_attr *attr)
 {
 	const struct conn *conn = &id->conn;
+	enum ibv_qp_type type = type_of(id);
 	int err = id_path_attr(id, &attr->ah_attr);
+	int mask = IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+	           IBV_QP_RQ_PSN;
 
 	if (err)
 		return err;
@@ -64,19 +75,27 @@ static int fill_rtr(const struct cm_id *id, struct ibv_qp_attr *attr)
 	attr->rq_psn = conn->rq_psn;
 	attr->max_dest_rd_atomic = conn->responder_resources;
 	attr->min_rnr_timer = 0; /* 655 ms: the receiver may take its time */
-	return IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
-	       IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+	if (type == IBV_QPT_RC || type == IBV_QPT_XRC_RECV)
+		mask |= IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+	return mask;
 }
 
-static int fill_rts(const struct conn *conn, struct ibv_qp_attr *attr)
+static int fill_rts(const struct cm_id *id, struct ibv_qp_attr *attr)
 {
+	const struct conn *conn = &id->conn;
+	enum ibv_qp_type type = type_of(id);
+	int mask = IBV_QP_STATE | IBV_QP_SQ_PSN;
+
 	attr->sq_psn = conn->sq_psn;
 	attr->timeout = conn->ack_timeout;
 	attr->retry_cnt = conn->retry_count;
 	attr->rnr_retry = conn->rnr_retry_count;
 	attr->max_rd_atomic = conn->initiator_depth;
-	return IBV_QP_STATE | IBV_QP_SQ_PSN | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-	       IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+	if (type != IBV_QPT_UC)
+		mask |= IBV_QP_TIMEOUT;
+	if (type == IBV_QPT_RC || type == IBV_QPT_XRC_SEND)
+		mask |= IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+	return mask;
 }
 
 /* The key of datagrams, as the kernel's rdma_cm has it; IPoIB's is that of its broadcast
@@ -124,8 +143,7 @@ static int fill(const struct cm_id *id, struct ibv_qp_attr *attr)
 	switch (attr->qp_state) {
 	case IBV_QPS_INIT: return fill_init(&id->conn, attr);
 	case IBV_QPS_RTR: return knows_peer(&id->conn) ? fill_rtr(id, attr) : -EINVAL;
-	case IBV_QPS_RTS:
-		return knows_peer(&id->conn) ? fill_rts(&id->conn, attr) : -EINVAL;
+	case IBV_QPS_RTS: return knows_peer(&id->conn) ? fill_rts(id, attr) : -EINVAL;
 	default: return -EINVAL;
 	}
 }
@@ -260,11 +278,15 @@ static void drop_cqs(struct cm_id *id)
 	drop_cq(&id->rdma.send_cq_channel, &id->rdma.send_cq);
 }
 
+/* An XRC target has none: what it receives completes where its SRQs say. */
 static int make_cqs(struct cm_id *id, const struct ibv_qp_init_attr *attr)
 {
 	int err = 0;
 
-	if (!attr->recv_cq && !id->rdma.recv_cq)
+	if (attr->qp_type == IBV_QPT_XRC_RECV)
+		return 0;
+
+	if (attr->qp_type != IBV_QPT_XRC_SEND && !attr->recv_cq && !id->rdma.recv_cq)
 		err = make_cq(id, attr->cap.max_recv_wr, &id->rdma.recv_cq_channel,
 		              &id->rdma.recv_cq);
 	if (!err && !attr->send_cq && !id->rdma.send_cq)
@@ -273,10 +295,20 @@ static int make_cqs(struct cm_id *id, const struct ibv_qp_init_attr *attr)
 	return err;
 }
 
-static int make_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
+static int make_target(const struct cm_id *id, struct xrcd *xrcd,
+                       struct ibv_qp_init_attr *attr, struct qp **qp)
+{
+	int err = xrcd ? 0 : cm_device_xrcd(device_of(id->rdma.verbs), &xrcd);
+
+	return err ? err : target_create(xrcd, attr, qp);
+}
+
+static int make_qp(struct cm_id *id, struct ibv_pd *pd, struct xrcd *xrcd,
+                   struct ibv_qp_init_attr *attr)
 {
 	struct qp *qp;
-	int err = transport_qp_create(pd, attr, &qp);
+	int err = attr->qp_type == IBV_QPT_XRC_RECV ? make_target(id, xrcd, attr, &qp)
+	                                            : transport_qp_create(pd, attr, &qp);
 
 	if (err)
 		return err;
@@ -289,7 +321,20 @@ static int make_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr 
 	return err;
 }
 
-int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *attr)
+static void fill_queues(const struct cm_id *id, struct ibv_qp_init_attr *attr)
+{
+	if (attr->qp_type == IBV_QPT_XRC_RECV)
+		return;
+	if (!attr->send_cq)
+		attr->send_cq = id->rdma.send_cq;
+	if (!attr->recv_cq)
+		attr->recv_cq = id->rdma.recv_cq;
+	if (!attr->srq)
+		attr->srq = id->rdma.srq;
+}
+
+int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct xrcd *xrcd,
+                 struct ibv_qp_init_attr *attr)
 {
 	struct ibv_qp_init_attr full = *attr;
 	int err;
@@ -304,13 +349,8 @@ int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *a
 	err = make_cqs(id, attr);
 	if (err)
 		goto drop;
-	if (!full.send_cq)
-		full.send_cq = id->rdma.send_cq;
-	if (!full.recv_cq)
-		full.recv_cq = id->rdma.recv_cq;
-	if (!full.srq)
-		full.srq = id->rdma.srq;
-	err = make_qp(id, pd, &full);
+	fill_queues(id, &full);
+	err = make_qp(id, pd, xrcd, &full);
 	if (err)
 		goto drop;
 	id->rdma.pd = pd;
@@ -321,6 +361,12 @@ drop:
 	return err;
 }
 
+/* Of an XRC target's id, the receive queue's. */
+static bool srq_has_cq(const struct cm_id *id)
+{
+	return id->rdma.qp_type == IBV_QPT_XRC_RECV && id->rdma.srq;
+}
+
 void id_destroy_qp(struct cm_id *id)
 {
 	if (!id->rdma.qp)
@@ -328,38 +374,75 @@ void id_destroy_qp(struct cm_id *id)
 	if (id->forks == cm_forks()) {
 		multicast_detach_all(id);
 		transport_qp_destroy(to_qp(id->rdma.qp));
-		drop_cqs(id);
+		if (!srq_has_cq(id))
+			drop_cqs(id);
 	}
 	id->rdma.qp = NULL;
 }
 
-int id_create_srq(struct cm_id *id, struct ibv_pd *pd, struct ibv_srq_init_attr *attr)
+static int complete_xrc(struct cm_id *id, struct ibv_srq_init_attr_ex *attr)
+{
+	struct xrcd *xrcd;
+	int err = 0;
+
+	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_XRCD) || !attr->xrcd) {
+		err = cm_device_xrcd(device_of(id->rdma.verbs), &xrcd);
+		if (err)
+			return err;
+		attr->xrcd = &xrcd->ibv;
+	}
+	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_CQ) || !attr->cq) {
+		if (!id->rdma.recv_cq)
+			err = make_cq(id, attr->attr.max_wr, &id->rdma.recv_cq_channel,
+			              &id->rdma.recv_cq);
+		attr->cq = id->rdma.recv_cq;
+	}
+	attr->comp_mask |= IBV_SRQ_INIT_ATTR_XRCD | IBV_SRQ_INIT_ATTR_CQ;
+	return err;
+}
+
+static bool is_xrc(const struct ibv_srq_init_attr_ex *attr)
+{
+	return attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE && attr->srq_type == IBV_SRQT_XRC;
+}
+
+int id_create_srq(struct cm_id *id, struct ibv_srq_init_attr_ex *attr)
 {
 	struct srq *srq;
-	int err;
+	int err = 0;
 
 	if (id->rdma.srq || !id->rdma.verbs || id->forks != cm_forks())
 		return -EINVAL;
-	if (!pd)
-		pd = id->rdma.pd;
-	if (!pd || pd->context != id->rdma.verbs)
+	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_PD) || !attr->pd)
+		attr->pd = id->rdma.pd;
+	attr->comp_mask |= IBV_SRQ_INIT_ATTR_PD;
+	if (!attr->pd || attr->pd->context != id->rdma.verbs)
 		return -EINVAL;
-	err = srq_create(to_pd(pd), attr, &srq);
-	if (err)
+	if (is_xrc(attr))
+		err = complete_xrc(id, attr);
+	if (!err)
+		err = srq_create_ex(attr, &srq);
+	if (err) {
+		if (is_xrc(attr) && !id->rdma.qp)
+			drop_cqs(id);
 		return err;
-	srq_query(srq, &attr->attr);
+	}
 	id->rdma.srq = &srq->ibv;
-	id->rdma.pd = pd;
+	id->rdma.pd = attr->pd;
 	return 0;
 }
 
 int id_destroy_srq(struct cm_id *id)
 {
+	bool cqs = srq_has_cq(id);
 	int err = 0;
 
 	if (id->rdma.srq && id->forks == cm_forks())
 		err = srq_destroy(to_srq(id->rdma.srq));
-	if (!err)
-		id->rdma.srq = NULL;
-	return err;
+	if (err)
+		return err;
+	id->rdma.srq = NULL;
+	if (cqs && id->forks == cm_forks())
+		drop_cqs(id);
+	return 0;
 }

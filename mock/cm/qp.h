@@ -8,13 +8,19 @@
 
 #include "cm/id.h"
 
+struct xrcd;
+
 /*
- * rdma_create_qp(3): pd NULL is the id's own; queues that are not given are made, with a
- * channel each. The QP is in INIT. attr is set to what was given.
+ * rdma_create_qp(3): pd NULL is the id's own, xrcd NULL that of all ids; queues that are
+ * not given are made, with a channel each. The QP is in INIT, one for datagrams in RTS.
+ * attr is set to what was given.
  */
-int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct ibv_qp_init_attr *attr);
+int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct xrcd *xrcd,
+                 struct ibv_qp_init_attr *attr);
 void id_destroy_qp(struct cm_id *id);
-int id_create_srq(struct cm_id *id, struct ibv_pd *pd, struct ibv_srq_init_attr *attr);
+/* rdma_create_srq_ex(3): what an XRC one needs and is not given is made likewise. attr is
+ * set to what was used. */
+int id_create_srq(struct cm_id *id, struct ibv_srq_init_attr_ex *attr);
 int id_destroy_srq(struct cm_id *id);
 
 /* rdma_init_qp_attr(3): -EINVAL when the connection is not as far as attr->qp_state. */

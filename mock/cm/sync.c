@@ -49,7 +49,7 @@ static int prepare_active(struct cm_id *id, const struct rdma_addrinfo *info,
 	if (err || !attr)
 		return err;
 	attr->qp_type = info->ai_qp_type;
-	return id_create_qp(id, pd, attr);
+	return id_create_qp(id, pd, NULL, attr);
 }
 
 int ep_create(const struct rdma_addrinfo *info, struct ibv_pd *pd,
@@ -101,7 +101,7 @@ int ep_get_request(struct cm_id *listener, struct cm_id **id)
 	made->rdma.event = &event->rdma;
 	if (listener->qp_init_attr) {
 		attr = *listener->qp_init_attr;
-		err = id_create_qp(made, listener->rdma.pd, &attr);
+		err = id_create_qp(made, listener->rdma.pd, NULL, &attr);
 		if (err) {
 			id_destroy(made);
 			return err;

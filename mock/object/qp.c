@@ -41,7 +41,7 @@ static int sq_create(struct sq *sq, struct ibv_pd *pd, const struct ibv_qp_cap *
 		sq->stride += sizeof(struct wqe_xrc);
 	sq->depth = cap->max_send_wr;
 	sq->max_sge = cap->max_send_sge;
-	sq->max_inline = cap->max_inline_data;
+	sq->max_inline = (uint32_t)payload; /* the room is there */
 	sq->ring = pd_memory_alloc(pd, (size_t)sq->size * sq->stride, &sq->custom);
 	if (!sq->ring)
 		return -ENOMEM;
@@ -143,6 +143,7 @@ static int qp_queues_create(struct qp *qp, const struct ibv_qp_init_attr *attr)
 {
 	int err = attr->send_cq ? sq_create(&qp->sq, qp_base(qp)->pd, &attr->cap) : 0;
 
+	qp->cap.max_inline_data = qp->sq.max_inline;
 	if (err || !attr->recv_cq || attr->srq)
 		return err;
 	err = rq_create(&qp->rq, attr->cap.max_recv_wr, attr->cap.max_recv_sge,
