@@ -373,6 +373,71 @@ static void deregistered_under_foreign_traffic(void **state)
 	sides_run(SIDES_PROCESSES, writer, deregistering, NULL);
 }
 
+/* Receives that are posted while the QP goes through ERR and RESET: whichever comes
+ * first, the queue is whole afterwards. */
+enum { CYCLES = 1000 };
+
+struct poster {
+	struct rc_end *end;
+	bool stop;
+};
+
+enum { CHAIN = 50 };
+
+/* Many at once, so that returning them takes its time. */
+static void *post_receives(void *argument)
+{
+	struct poster *poster = argument;
+	struct ibv_recv_wr chain[CHAIN] = { 0 }, *bad;
+	struct ibv_wc wc[CHAIN];
+
+	for (int i = 0; i + 1 < CHAIN; i++)
+		chain[i].next = &chain[i + 1];
+	while (!__atomic_load_n(&poster->stop, __ATOMIC_ACQUIRE)) {
+		ibv_post_recv(poster->end->qp, chain, &bad);
+		ibv_poll_cq(poster->end->recv_cq, CHAIN, wc);
+	}
+	return NULL;
+}
+
+static void receives_meet_resets_body(struct side *side)
+{
+	struct poster poster = { 0 };
+	struct rc_pair pair;
+	pthread_t thread;
+	struct ibv_wc wc;
+
+	(void)side;
+	rc_pair_open(&pair, &rc_default);
+	poster.end = &pair.b;
+	CHECK_EQ(pthread_create(&thread, NULL, post_receives, &poster), 0);
+	for (int i = 0; i < CYCLES; i++) {
+		rc_to_error(&pair.b);
+		rc_to_reset(&pair.b);
+		rc_to_init(&pair.b);
+	}
+	__atomic_store_n(&poster.stop, true, __ATOMIC_RELEASE);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	rc_to_reset(&pair.b);
+	rc_to_reset(&pair.a);
+	CHECK_EQ(ibv_poll_cq(pair.b.recv_cq, 1, &wc), 0);
+	rc_connect(&pair.a, &pair.b.self);
+	rc_connect(&pair.b, &pair.a.self);
+	for (uint64_t i = 0; i < pair.b.config.recv_depth; i++)
+		rc_recv(&pair.b, i, 0, 64);
+	CHECK_EQ(rc_post_recv(&pair.b, 0, 0, 64), ENOMEM);
+	for (uint64_t i = 0; i < pair.b.config.recv_depth; i++) {
+		rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND,
+		                                .id = i,
+		                                .flags = IBV_SEND_SIGNALED,
+		                                .length = 8 });
+		rc_sent(&pair.a, i);
+		rc_received(&pair.b, i);
+	}
+	rc_pair_close(&pair);
+}
+ALONE(receives_meet_resets)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +448,7 @@ int main(void)
 		cmocka_unit_test(objects_beside_traffic),
 		cmocka_unit_test(deregistered_under_traffic),
 		cmocka_unit_test(deregistered_under_foreign_traffic),
+		cmocka_unit_test(receives_meet_resets),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
