@@ -3,6 +3,7 @@
  * Memory beyond plain regions: regions that change, advice, the null region, device
  * memory, parent domains with their allocators.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -176,6 +177,59 @@ static void flags_body(struct side *side)
 	rc_close(&end);
 }
 ALONE(flags)
+
+/* --- ibv_reg_mr_ex, of rdma-core 60 ---------------------------------------------------
+ */
+
+/* As its header has it, which may be installed or not. */
+struct region {
+	size_t length;
+	int access;
+	uint64_t comp_mask;
+	uint64_t iova;
+	void *addr;
+	int fd;
+	uint64_t fd_offset;
+	void *dmah;
+};
+
+static struct ibv_mr *reg_mr_ex(struct ibv_pd *pd, struct region *region)
+{
+	struct ibv_mr *(*call)(struct ibv_pd *, struct region *) =
+	        (struct ibv_mr * (*)(struct ibv_pd *, struct region *))
+	                dlsym(RTLD_DEFAULT, "ibv_reg_mr_ex");
+
+	CHECK(call);
+	return call(pd, region);
+}
+
+static void reg_ex_body(struct side *side)
+{
+	struct region attr = { .length = 64, .access = RC_ALL_ACCESS };
+	struct rc_pair pair;
+	struct ibv_mr *mr;
+
+	(void)side;
+	rc_pair_open(&pair, &rc_default);
+	attr.addr = pair.b.buffer;
+	attr.comp_mask = 2;
+	mr = CHECK_OBJECT(reg_mr_ex(pair.b.pd, &attr));
+	expect_write(&pair, mr, pair.b.buffer, IBV_WC_SUCCESS);
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	attr.comp_mask = 1 | 2;
+	attr.iova = 4096;
+	mr = CHECK_OBJECT(reg_mr_ex(pair.b.pd, &attr));
+	expect_write(&pair, mr, (void *)4096, IBV_WC_SUCCESS);
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	attr.comp_mask = 1;
+	CHECK_FAILS(reg_mr_ex(pair.b.pd, &attr), EINVAL);
+	attr.comp_mask = 1 | 4 | 8;
+	CHECK_FAILS(reg_mr_ex(pair.b.pd, &attr), EOPNOTSUPP);
+	CHECK_FAILS(reg_mr_ex(pair.b.pd, NULL), EINVAL);
+	CHECK_FAILS(reg_mr_ex(NULL, &attr), EINVAL);
+	rc_pair_close(&pair);
+}
+ALONE(reg_ex)
 
 /* --- ibv_advise_mr
  * ---------------------------------------------------------------------- */
@@ -472,6 +526,7 @@ int main(void)
 		cmocka_unit_test(rereg_each_flag),
 		cmocka_unit_test(rereg_failures_change_nothing),
 		cmocka_unit_test(flags),
+		cmocka_unit_test(reg_ex),
 		cmocka_unit_test(advice),
 		cmocka_unit_test(null_region),
 		cmocka_unit_test(device_memory),
