@@ -129,14 +129,23 @@ static void connect_qp(struct ibv_qp *qp, const struct ibv_qp *to, int gid_index
 	     "to RTS");
 }
 
+static unsigned int number(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	need(*text && !*end && value <= UINT32_MAX, text);
+	return (unsigned int)value;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int count = argc > 1 ? (unsigned int)atoi(argv[1]) / 2 * 2 : 10000;
+	unsigned int count = argc > 1 ? number(argv[1]) / 2 * 2 : 10000;
 	struct ibv_device **devices = ibv_get_device_list(NULL);
 	struct ibv_qp_init_attr init = {
 		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = argc > 3 ? (unsigned int)atoi(argv[2]) : 16,
-		         .max_recv_wr = argc > 3 ? (unsigned int)atoi(argv[3]) : 16,
+		.cap = { .max_send_wr = argc > 3 ? number(argv[2]) : 16,
+		         .max_recv_wr = argc > 3 ? number(argv[3]) : 16,
 		         .max_send_sge = 1,
 		         .max_recv_sge = 1 },
 	};

@@ -380,7 +380,7 @@ static int ask_interface(const char *netdev, unsigned long what, struct ifreq *r
 
 bool gid_interface_is_up(const char *netdev)
 {
-	struct ifreq req;
+	struct ifreq req = { 0 };
 
 	return !ask_interface(netdev, SIOCGIFFLAGS, &req) && (req.ifr_flags & IFF_UP);
 }

@@ -44,20 +44,17 @@ char *__realpath_chk(const char *path, char *resolved, size_t size);
 ssize_t __readlink_chk(const char *path, char *to, size_t size, size_t room);
 ssize_t __readlinkat_chk(int dir, const char *path, char *to, size_t size, size_t room);
 
-#define FUNCTIONS(X)                                                                  \
-	X(open)                                                                       \
-	X(open64) X(openat) X(openat64) X(__open_2) X(__open64_2) X(__openat_2) X(    \
-	        __openat64_2) X(fopen) X(fopen64) X(opendir) X(scandir) X(scandir64)  \
-	        X(glob) X(glob64) X(stat) X(stat64) X(lstat) X(lstat64) X(fstatat) X( \
-	                fstatat64) X(statx) X(__xstat) X(__xstat64) X(__lxstat)       \
-	                X(__lxstat64) X(__fxstatat) X(__fxstatat64) X(access) X(      \
-	                        faccessat) X(euidaccess) X(eaccess) X(readlink)       \
-	                        X(readlinkat) X(__readlink_chk) X(__readlinkat_chk)   \
-	                                X(realpath) X(__realpath_chk)                 \
-	                                        X(canonicalize_file_name) X(chdir)    \
-	                                                X(getxattr) X(lgetxattr)      \
-	                                                        X(listxattr)          \
-	                                                                X(llistxattr)
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(open) X(open64) X(openat) X(openat64) X(__open_2) X(__open64_2) X(__openat_2) X(__openat64_2) \
+	X(fopen) X(fopen64) X(opendir) X(scandir) X(scandir64) X(glob) X(glob64) \
+	X(stat) X(stat64) X(lstat) X(lstat64) X(fstatat) X(fstatat64) X(statx) \
+	X(__xstat) X(__xstat64) X(__lxstat) X(__lxstat64) X(__fxstatat) X(__fxstatat64) \
+	X(access) X(faccessat) X(euidaccess) X(eaccess) X(chdir) \
+	X(readlink) X(readlinkat) X(__readlink_chk) X(__readlinkat_chk) \
+	X(realpath) X(__realpath_chk) X(canonicalize_file_name) \
+	X(getxattr) X(lgetxattr) X(listxattr) X(llistxattr)
+/* clang-format on */
 
 enum function {
 #define AS_ENUM(name) F_##name,

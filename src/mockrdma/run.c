@@ -50,19 +50,19 @@ static int is_readable(const char *path)
 	return access(path, R_OK) == 0;
 }
 
-/* Puts the path of the library into out: 0, or -ENOENT when there is none. */
-int find_library(char *out, size_t size)
+/* Puts the path of the library into path: 0, or -ENOENT when there is none. */
+int find_library(char *path, size_t size)
 {
 	char prefix[PATH_MAX];
 
 	if (own_prefix(prefix, sizeof(prefix)) == 0) {
-		int length = snprintf(out, size, "%s/lib/" LIBRARY, prefix);
+		int length = snprintf(path, size, "%s/lib/" LIBRARY, prefix);
 
-		if (length > 0 && (size_t)length < size && is_readable(out))
+		if (length > 0 && (size_t)length < size && is_readable(path))
 			return 0;
 	}
-	snprintf(out, size, "%s", LIBDIR "/" LIBRARY);
-	return is_readable(out) ? 0 : -ENOENT;
+	snprintf(path, size, "%s", LIBDIR "/" LIBRARY);
+	return is_readable(path) ? 0 : -ENOENT;
 }
 
 /*

@@ -22,7 +22,7 @@ struct table {
 };
 
 /* A visitor; its argument is the table. */
-int table_add(void *table, const struct mockrdma_field *fields, unsigned int count);
+int table_add(void *arg, const struct mockrdma_field *fields, unsigned int count);
 /* -1: none of that name. */
 int table_column(const struct table *table, const char *name);
 void table_print(const struct table *table, const char *title);
