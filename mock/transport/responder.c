@@ -308,6 +308,10 @@ void responder_lock(struct peer *owner, struct qp_shared *qp)
 {
 	if (likely(!owner_lock(&qp->lock)))
 		return;
+	/* A sender of datagrams took with it at most the receive that it was at: others
+	 * send here too. */
+	if (qp->transport == BTH_UD)
+		return;
 	/* The peer died in the middle of a request: what it did, nobody
 	 * knows. */
 	if (qp->qpn && atomic_load(&qp->state) != IBV_QPS_RESET)

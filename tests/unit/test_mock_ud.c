@@ -582,6 +582,73 @@ static void receiver_is_killed_body(struct side *side)
 }
 ALONE(receiver_is_killed)
 
+/* --- senders that are killed in the middle of a message --------------------------------
+ */
+
+enum { ROUNDS = 8, RECEIVES = 1024, SIZE = 4096 };
+
+static void restless_sender(struct side *side)
+{
+	struct rc_end end;
+	struct ud_to to;
+
+	ud_side_open(side, &end, &ud_default);
+	to = (struct ud_to){ ud_handle(&end, &end.peer.gid), end.peer.qpn, UD_QKEY };
+	for (;;)
+		ud_send(&end, &to, 1, SIZE);
+}
+
+/* Takes what comes, and makes room for more, until so many have come; from whom the last
+ * one was. */
+static uint32_t receive_some(struct rc_end *end, unsigned int count)
+{
+	uint32_t from = 0;
+
+	while (count--) {
+		struct ibv_wc wc = rc_received(end, 1);
+
+		CHECK_EQ(wc.byte_len, UD_GRH + SIZE);
+		rc_recv(end, 1, 0, UD_GRH + SIZE);
+		from = wc.src_qp;
+	}
+	return from;
+}
+
+/* Whoever dies while it writes into a receive takes that one with it, and no more. */
+static void senders_are_killed_body(struct side *side)
+{
+	struct rc_config config = ud_default;
+	struct rc_end end;
+	struct ud_to self;
+
+	(void)side;
+	config.recv_depth = RECEIVES + ROUNDS;
+	config.cq_depth = 2 * RECEIVES;
+	ud_open(&end, &config);
+	self = (struct ud_to){ ud_handle(&end, &end.self.gid), end.self.qpn, UD_QKEY };
+	for (int i = 0; i < RECEIVES; i++)
+		rc_recv(&end, 1, 0, UD_GRH + SIZE);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct process victim = process_start("victim", restless_sender, NULL);
+		struct side link = { .socket = victim.socket, .other = victim.pid };
+
+		side_put(&link, &end.self, sizeof(end.self));
+		side_get(&link, &end.peer, sizeof(end.peer));
+		side_meet(&link);
+		receive_some(&end, 50 + (unsigned int)random() % 50);
+		CHECK_CALL(kill(victim.pid, SIGKILL));
+		process_wait(&victim);
+		rc_expect_state(&end, IBV_QPS_RTS);
+		/* What came before may fill the queue. */
+		receive_some(&end, 1);
+		ud_send(&end, &self, 2, SIZE);
+		while (receive_some(&end, 1) != end.self.qpn)
+			;
+	}
+	close_alone(&end, &self);
+}
+ALONE(senders_are_killed)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -601,6 +668,7 @@ int main(void)
 		cmocka_unit_test(ethernet_addresses),
 		cmocka_unit_test(attributes),
 		cmocka_unit_test(receiver_is_killed),
+		cmocka_unit_test(senders_are_killed),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
