@@ -37,7 +37,7 @@ struct ibv_mr *table_alloc_null_mr(struct ibv_pd *pd);
 struct ibv_dm *table_alloc_dm(struct ibv_context *context,
                               struct ibv_alloc_dm_attr *attr);
 int table_free_dm(struct ibv_dm *dm);
-struct ibv_mr *table_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *dm, uint64_t offset,
+struct ibv_mr *table_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *ibv, uint64_t offset,
                                size_t length, unsigned int access);
 struct ibv_mw *table_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type);
 int table_bind_mw(struct ibv_qp *qp, struct ibv_mw *mw, struct ibv_mw_bind *bind);

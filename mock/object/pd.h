@@ -59,14 +59,14 @@ int pd_alloc(struct ibv_context *context, struct pd **pd);
 int pd_alloc_parent(struct ibv_context *context,
                     const struct ibv_parent_domain_init_attr *attr, struct pd **pd);
 /* Either; -EBUSY while anything is in it. */
-int pd_free(struct ibv_pd *pd);
+int pd_free(struct ibv_pd *ibv);
 
 /*
  * Zeroed memory for a queue of an object made with that domain: from the parent domain's
  * allocator, if it has one and that does not ask for ours. NULL when there is none.
  */
-void *pd_memory_alloc(struct ibv_pd *pd, size_t size, bool *custom);
-void pd_memory_free(struct ibv_pd *pd, void *memory, bool custom);
+void *pd_memory_alloc(struct ibv_pd *ibv, size_t size, bool *custom);
+void pd_memory_free(struct ibv_pd *ibv, void *memory, bool custom);
 
 int td_alloc(struct ibv_context *context, struct td **td);
 int td_free(struct td *td);

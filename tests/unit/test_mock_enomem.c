@@ -34,14 +34,14 @@ static unsigned int failures;
 static char early[4096]; /* what dlsym() itself allocates */
 static size_t early_used;
 
-__attribute__((visibility("default"))) void *calloc(size_t count, size_t size)
+__attribute__((visibility("default"))) void *calloc(size_t nmemb, size_t size)
 {
 	static void *(*real)(size_t, size_t);
 	static bool looking;
 
 	if (!real && looking) {
-		early_used += (count * size + 15) / 16 * 16;
-		return early_used <= sizeof(early) ? early + early_used - count * size
+		early_used += (nmemb * size + 15) / 16 * 16;
+		return early_used <= sizeof(early) ? early + early_used - nmemb * size
 		                                   : NULL;
 	}
 	if (!real) {
@@ -55,7 +55,7 @@ __attribute__((visibility("default"))) void *calloc(size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return real(count, size);
+	return real(nmemb, size);
 }
 #endif
 
