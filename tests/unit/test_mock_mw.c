@@ -519,7 +519,7 @@ ALONE(posting_errors)
 
 struct offer {
 	uint64_t address;
-	uint32_t rkey;
+	uint64_t rkey; /* no padding: all of it is sent */
 };
 
 enum { ROUNDS = 200 };
@@ -571,8 +571,8 @@ static void writer_body(struct side *side)
 		rc_do(&end, &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
 		                             .length = 4096,
 		                             .remote = offer.address - end.peer.buffer,
-		                             .rkey = offer.rkey });
-		send_and_invalidate(&end, offer.rkey);
+		                             .rkey = (uint32_t)offer.rkey });
+		send_and_invalidate(&end, (uint32_t)offer.rkey);
 		rc_sent(&end, 5);
 	}
 	rc_side_close(side, &end);
