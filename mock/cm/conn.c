@@ -126,7 +126,7 @@ void conn_send(struct conn *conn, enum message_kind kind)
 		.remote_id = conn->remote_id,
 	};
 
-	message_send(conn->peer, &message);
+	message_deliver(conn->peer, &message);
 }
 
 static void send_reject(struct conn *conn, enum reject_reason reason, const uint8_t *data,
@@ -141,7 +141,7 @@ static void send_reject(struct conn *conn, enum reject_reason reason, const uint
 
 	if (length)
 		memcpy(message.rej.private_data, data, length);
-	message_send(conn->peer, &message);
+	message_deliver(conn->peer, &message);
 }
 
 void reject_message(struct peer *to, const struct message *about,
@@ -154,7 +154,7 @@ void reject_message(struct peer *to, const struct message *about,
 		.rej.reason = (uint16_t)reason,
 	};
 
-	message_send(to, &message);
+	message_deliver(to, &message);
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include "cm/id.h"
+#include "cm/send.h"
 #include "host/engine.h"
 #include "host/settings.h"
 #include "object/device.h"
@@ -50,6 +51,7 @@ static void after_fork_in_child(void)
 	memset(shared, 0, sizeof(shared));
 	is_open = false;
 	conns_forget();
+	messages_forget();
 	events_forget();
 	after_fork();
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Sending the connection manager's messages. All under its lock. */
 #ifndef MOCK_CM_SEND_H
 #define MOCK_CM_SEND_H
 
@@ -11,7 +12,16 @@
  */
 int message_send(struct peer *to, const struct message *message);
 
+/*
+ * For what gets no answer, whose sender therefore would not notice: kept until the peer
+ * takes it, unless that lasts as long as an answer may.
+ */
+void message_deliver(struct peer *to, const struct message *message);
+
 /* The way to a process: its inbox, unless a test puts itself in between. */
 extern int (*message_carrier)(struct peer *to, const struct message *message);
+
+/* After fork(), in the child. */
+void messages_forget(void);
 
 #endif

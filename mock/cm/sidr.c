@@ -128,7 +128,7 @@ static int answer(struct conn *conn, enum conn_state state, const uint8_t *data,
 	conn->sent.local_id = conn->local_id;
 	conn->sent.remote_id = conn->remote_id;
 	conn->state = state;
-	message_send(conn->peer, &conn->sent);
+	message_deliver(conn->peer, &conn->sent);
 	return 0;
 }
 
@@ -171,5 +171,5 @@ void sidr_refuse(struct peer *to, const struct message *about, enum sidr_status 
 		.sidr_rep.status = status,
 	};
 
-	message_send(to, &message);
+	message_deliver(to, &message);
 }

@@ -54,12 +54,18 @@ static int carry(struct peer *to, const struct message *message)
 	return carrier.real(to, message);
 }
 
-static void start(struct cn_pair *pair)
+static void start_with(struct cn_pair *pair, unsigned int timeout_ms,
+                       unsigned int retries)
 {
-	cn_set_patience(TIMEOUT_MS, RETRIES);
+	cn_set_patience(timeout_ms, retries);
 	carrier.real = message_carrier;
 	message_carrier = carry;
 	cn_pair_open(pair);
+}
+
+static void start(struct cn_pair *pair)
+{
+	start_with(pair, TIMEOUT_MS, RETRIES);
 }
 
 static void set(unsigned int *what, unsigned int value)
@@ -178,6 +184,32 @@ static void refused_body(struct side *side)
 }
 
 ALONE(refused)
+
+/* What gets no answer is kept until the peer takes it: nobody has to ask for it again,
+ * which here would take longer than the test may. */
+static void refused_one_way_body(struct side *side)
+{
+	struct cn_pair pair;
+
+	(void)side;
+	start_with(&pair, 600000, 1);
+	set(&carrier.refuse[MESSAGE_RTU], 3);
+	set(&carrier.refuse[MESSAGE_DREP], 3);
+	cn_pair_connect(&pair);
+	CHECK_CALL(rdma_disconnect(pair.client));
+	CHECK(cn_expect(pair.server_channel, RDMA_CM_EVENT_DISCONNECTED, 0) ==
+	      pair.server);
+	CHECK_CALL(rdma_disconnect(pair.server));
+	CHECK(cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0) ==
+	      pair.client);
+	CHECK_EQ(sent(MESSAGE_RTU), 1 + 3);
+	CHECK_EQ(sent(MESSAGE_REP), 1);
+	CHECK_EQ(sent(MESSAGE_DREP), 1 + 3);
+	CHECK_EQ(sent(MESSAGE_DREQ), 1);
+	cn_pair_close(&pair);
+}
+
+ALONE(refused_one_way)
 
 static void request_never_answered_body(struct side *side)
 {
@@ -482,6 +514,7 @@ int main(void)
 		cmocka_unit_test(each_kind_lost),
 		cmocka_unit_test(repeated),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_one_way),
 		cmocka_unit_test(request_never_answered),
 		cmocka_unit_test(response_never_answered),
 		cmocka_unit_test(disconnect_never_answered),
