@@ -116,6 +116,7 @@ static void nothing_can_be_written(void **state)
 
 static void other_paths_are_the_callers(void **state)
 {
+	const char *variant = getenv("TEST_VARIANT");
 	char path[256];
 	struct stat st;
 	int fd;
@@ -134,8 +135,10 @@ static void other_paths_are_the_callers(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(open_any(NULL, O_RDONLY), -1);
-	assert_int_equal(errno, EFAULT);
+	if (!variant || strcmp(variant, "valgrind") != 0) { /* which would report it */
+		assert_int_equal(open_any(NULL, O_RDONLY), -1);
+		assert_int_equal(errno, EFAULT);
+	}
 }
 
 static void *reads(void *failed)
