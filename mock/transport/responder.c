@@ -56,7 +56,10 @@ static void psn_advance(struct qp_shared *qp)
  * (IBA 11.6.3). */
 static void establish(const struct request *req)
 {
-	if (req->qp->established || req->packet->psn != psn_expected(req->qp))
+	if (req->qp->established)
+		return;
+	/* UC takes any that begins a message. */
+	if (!(req->mask & OP_UNACKED) && req->packet->psn != psn_expected(req->qp))
 		return;
 	req->qp->established = 1;
 	responder_tell(req->owner, req->qp, IBV_EVENT_COMM_EST);

@@ -246,6 +246,44 @@ static void communication_established_body(struct side *side)
 }
 ALONE(communication_established)
 
+/* UC: whatever the PSN of the first message; RC: only the one that was agreed on. */
+static void established_by_other_psn(enum ibv_qp_type type, bool comes)
+{
+	struct rc_config config = rc_default;
+	struct rc_address other;
+	struct rc_pair pair;
+
+	config.type = type;
+	config.timeout = 8;
+	config.retries = 1;
+	rc_open(&pair.a, &config);
+	rc_open(&pair.b, &config);
+	rc_connect(&pair.a, &pair.b.self);
+	rc_to_init(&pair.b);
+	rc_recv(&pair.b, 1, 0, 64);
+	other = pair.a.self;
+	other.psn = (other.psn + 1000) & 0xffffff;
+	rc_to_rtr(&pair.b, &other);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND,
+	                                .id = 1,
+	                                .flags = IBV_SEND_SIGNALED,
+	                                .length = 8 });
+	rc_expect(pair.a.send_cq, 1, comes ? IBV_WC_SUCCESS : IBV_WC_RETRY_EXC_ERR);
+	if (comes)
+		expect_qp_event(&pair.b, IBV_EVENT_COMM_EST);
+	else
+		expect_no_event(pair.b.context, 20);
+	rc_pair_close(&pair);
+}
+
+static void first_psn_body(struct side *side)
+{
+	(void)side;
+	established_by_other_psn(IBV_QPT_UC, true);
+	established_by_other_psn(IBV_QPT_RC, false);
+}
+ALONE(first_psn)
+
 static void established_in_rts_body(struct side *side)
 {
 	struct rc_pair pair;
@@ -515,6 +553,7 @@ int main(void)
 		cmocka_unit_test(overflow_by_a_peer),
 		cmocka_unit_test(communication_established),
 		cmocka_unit_test(established_in_rts),
+		cmocka_unit_test(first_psn),
 		cmocka_unit_test(last_wqe),
 		cmocka_unit_test(none_is_lost),
 		cmocka_unit_test(destroying_waits),
