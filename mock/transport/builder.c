@@ -31,7 +31,7 @@ void builder_refuse(struct qp *qp)
 
 void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
 {
-	struct wqe *wqe = sq_at(&qp->sq, qp->sq.posted);
+	struct wqe *wqe;
 
 	if (qp->builder.err)
 		return;
@@ -43,7 +43,7 @@ void builder_add(struct qp *qp, enum ibv_wr_opcode opcode)
 		spoil(qp, -ENOMEM);
 		return;
 	}
-	qp->sq.posted++;
+	wqe = sq_at(&qp->sq, qp->sq.posted++);
 	wqe->wr_id = qp->ex.wr_id;
 	wqe->opcode = opcode;
 	wqe->flags = qp->ex.wr_flags & ~IBV_SEND_INLINE;

@@ -90,7 +90,7 @@ static int put_special(struct wqe *wqe, const struct ibv_send_wr *wr)
 static int put(struct qp *qp, const struct ibv_send_wr *wr)
 {
 	struct sq *sq = &qp->sq;
-	struct wqe *wqe = sq_at(sq, sq->posted);
+	struct wqe *wqe;
 	int err;
 
 	if (unlikely(!post_has_operation(sq, wr->opcode) || wr->num_sge < 0 ||
@@ -99,6 +99,7 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 		return -EINVAL;
 	if (unlikely(!post_has_room(sq)))
 		return -ENOMEM;
+	wqe = sq_at(sq, sq->posted);
 	wqe->wr_id = wr->wr_id;
 	wqe->opcode = wr->opcode;
 	wqe->flags = wr->send_flags;

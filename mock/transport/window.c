@@ -95,12 +95,13 @@ void transport_settle_responders(uint32_t pd)
 static int put_type_1(struct qp *qp, const struct ibv_mw *mw, uint32_t rkey,
                       const struct ibv_mw_bind *bind)
 {
-	struct wqe *wqe = sq_at(&qp->sq, qp->sq.posted);
+	struct wqe *wqe;
 
 	if (!post_may_send(qp) || !post_has_operation(&qp->sq, IBV_WR_BIND_MW))
 		return -EINVAL;
 	if (!post_has_room(&qp->sq))
 		return -ENOMEM;
+	wqe = sq_at(&qp->sq, qp->sq.posted);
 	if (window_put_bind(wqe, IBV_MW_TYPE_1, mw, rkey, &bind->bind_info))
 		return -EINVAL;
 	wqe->wr_id = bind->wr_id;
