@@ -346,8 +346,8 @@ $(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
 
 # --- fuzz --------------------------------------------------------------------------------
 
-# One fuzzer for each parser, and one for the verbs: libFuzzer, with clang. What it finds worth keeping joins the corpus in
-# $(BUILD)-fuzz; `make fuzz-keep` brings the least set that covers as much into tests/fuzz.
+# One fuzzer for each parser, and one for the verbs: libFuzzer, with clang. What it finds worth
+# keeping joins the corpus in $(BUILD)-fuzz; `make fuzz-keep` brings the least set that covers as much into tests/fuzz.
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz fuzz-keep $(addprefix fuzz-,$(fuzzers))
