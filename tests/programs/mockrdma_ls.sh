@@ -71,6 +71,15 @@ lists '"qps":\[\]' || fail "QPs of the dead are shown"
 expect 0 mock ibv_devices
 [ "$(count request_bytes_rcvd)" -ge "$before" ] || fail "counts went with their process"
 
+# A program may have any name: neither JSON nor the terminal is broken by it.
+odd=$TEST_TMP/$(printf 'a"b\\c\033d')
+cp "$(command -v rping)" "$odd"
+spawn odd mock "$odd" -s -a 127.0.0.1 -p "$(free_port)"
+until_true 10 lists '"program":"a\\"b\\\\c\\u001bd"' || fail "the odd name: $("$tool" ls --json)"
+"$tool" ls >"$TEST_TMP/ls"
+assert_grep 'a"b\\c\?d' "$TEST_TMP/ls"
+stop odd KILL
+
 # Again each second, with what came meanwhile.
 spawn watcher "$tool" stat -w
 wait_for watcher '/s$'
