@@ -37,12 +37,12 @@ assert_eq 0 "$(count sent_pkts)" 'packets sent before any'
 
 # 100 round trips: 100 SENDs from each side, each acknowledged, and no drop.
 pingpong=$(free_port)
-spawn server mock ibv_rc_pingpong -g 1 -p "$pingpong" -n 100 -s 4096
+spawn server mock ibv_rc_pingpong -g 0 -p "$pingpong" -n 100 -s 4096
 until_true 10 _listening "$pingpong" || fail "no pingpong server"
 "$tool" ls >"$TEST_TMP/ls"
 assert_grep "^ *[0-9]+  *mock0  *[0-9]+  *RC  *INIT " "$TEST_TMP/ls"
 assert_grep "4096  local-write" "$TEST_TMP/ls"
-expect 0 mock ibv_rc_pingpong -g 1 -p "$pingpong" -n 100 -s 4096 127.0.0.1
+expect 0 mock ibv_rc_pingpong -g 0 -p "$pingpong" -n 100 -s 4096 127.0.0.1
 wait_exit server
 assert_eq 200 "$(count rdma_sends)" rdma_sends
 assert_eq 200 "$(count rdma_recvs)" rdma_recvs

@@ -62,10 +62,10 @@ assert_eq "$(ls /sys/class/net)" "$(mock ls /sys/class/net)" 'another directory'
 tcp=$(free_port)
 spawn listener mock rping -s -a 127.0.0.1 -p "$tcp"
 tcp=$(free_port)
-spawn server mock ibv_rc_pingpong -g 1 -p "$tcp" -n 100 -s 4096
+spawn server mock ibv_rc_pingpong -g 0 -p "$tcp" -n 100 -s 4096
 until_true 10 _listening "$tcp" || fail "no pingpong server"
 assert_eq 0 "$(value $port/counters/port_xmit_data)" 'data before any was sent'
-expect 0 mock ibv_rc_pingpong -g 1 -p "$tcp" -n 100 -s 4096 127.0.0.1
+expect 0 mock ibv_rc_pingpong -g 0 -p "$tcp" -n 100 -s 4096 127.0.0.1
 wait_exit server
 assert_eq 204800 "$(value $port/counters/port_xmit_data)" port_xmit_data
 assert_eq 204800 "$(value $port/counters/port_rcv_data)" port_rcv_data
