@@ -96,6 +96,18 @@ void registry_domain_close(const struct registry_domain *domain)
 	table_unlock();
 }
 
+bool registry_domain_exists(uint64_t device, uint64_t inode)
+{
+	uint32_t free;
+	bool exists;
+
+	if (!table_lock())
+		return false;
+	exists = find(device, inode, &free) != NULL;
+	table_unlock();
+	return exists;
+}
+
 void domain_remove_all(uint32_t slot, uint64_t generation)
 {
 	for (uint32_t i = 0; i < table()->domain_entries; i++)

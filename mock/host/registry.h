@@ -55,6 +55,8 @@ struct registry_domain {
 int registry_domain_open(uint64_t device, uint64_t inode, unsigned int how,
                          struct registry_domain *domain);
 void registry_domain_close(const struct registry_domain *domain);
+/* Whether a living process has it open. */
+bool registry_domain_exists(uint64_t device, uint64_t inode);
 
 /*
  * Multicast groups: the QPs of the host that are attached to a GID. -EEXIST when the QP

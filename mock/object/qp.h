@@ -111,6 +111,7 @@ struct qp {
 	struct xrcd *xrcd;             /* XRC target */
 	bool opened;                   /* by ibv_open_qp() */
 	struct peer *home;             /* if so: where it is */
+	uint32_t target_entry;         /* in the registry: that the target is open here */
 	_Atomic uint32_t groups;       /* that it is attached to */
 	bool no_own_copies;            /* IBV_QP_CREATE_BLOCK_SELF_MCAST_LB */
 	struct list context_node, pd_node, srq_node;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An XRC target lies in the segment of the process that made it, and stays while any
- * process has a handle of it. The last to close one retires it; its number and memory are
- * given back by their owner, when it next makes or closes one.
+ * living process has a handle of it: the registry knows who has, as it does for domains.
+ * The last to close one retires it; its number and memory are given back by their owner,
+ * when it next makes or closes one.
  */
 #include "transport/target.h"
 
@@ -25,14 +26,36 @@ static struct {
 	struct list list;
 } orphans = { PTHREAD_MUTEX_INITIALIZER, { &orphans.list, &orphans.list } };
 
-static bool is_retired(struct qp_shared *sh)
-{
-	bool retired;
+/* In the place of a device: what has handles is a target, by its number. */
+#define TARGETS UINT64_MAX
 
-	responder_lock(peer_self(), sh);
-	retired = !target_of(peer_self(), sh)->handles;
+static bool has_handles(uint32_t qpn)
+{
+	return registry_domain_exists(TARGETS, qpn);
+}
+
+static int take_handle(uint32_t qpn, uint32_t *entry)
+{
+	struct registry_domain handle;
+	int err = registry_domain_open(TARGETS, qpn, DOMAIN_CREATE, &handle);
+
+	if (!err)
+		*entry = handle.entry;
+	return err;
+}
+
+static void drop_handle(uint32_t entry)
+{
+	registry_domain_close(&(struct registry_domain){ .entry = entry });
+}
+
+/* Also when its last holder died with its handle. */
+static void retire(struct peer *home, struct qp_shared *sh)
+{
+	responder_lock(home, sh);
+	atomic_store(&sh->state, IBV_QPS_RESET);
+	atomic_store(&sh->qpn, 0);
 	owner_unlock(&sh->lock);
-	return retired;
 }
 
 static void free_block(seg_off off, uint32_t qpn)
@@ -40,6 +63,7 @@ static void free_block(seg_off off, uint32_t qpn)
 	struct qp_shared *sh = segment_ptr(off);
 	seg_off target = sh->target;
 
+	retire(peer_self(), sh);
 	qp_block_free(off, qpn);
 	segment_free(target, sizeof(struct target_shared));
 }
@@ -52,7 +76,7 @@ static void free_retired(void)
 	list_for_each_safe (at, next, &orphans.list) {
 		struct orphan *orphan = list_entry(at, struct orphan, node);
 
-		if (!is_retired(segment_ptr(orphan->off)))
+		if (has_handles(orphan->qpn))
 			continue;
 		list_del(at);
 		free_block(orphan->off, orphan->qpn);
@@ -74,6 +98,16 @@ static void leave_to_others(seg_off off, uint32_t qpn)
 	pthread_mutex_unlock(&orphans.lock);
 }
 
+/* One that has no handle yet. */
+static void discard(struct qp *qp)
+{
+	uint32_t qpn = qp_base(qp)->qp_num;
+	seg_off off = qp->off;
+
+	qp_destroy(qp);
+	free_block(off, qpn);
+}
+
 int target_create(struct xrcd *xrcd, struct ibv_qp_init_attr *attr, struct qp **qp)
 {
 	struct target_shared *target;
@@ -85,7 +119,7 @@ int target_create(struct xrcd *xrcd, struct ibv_qp_init_attr *attr, struct qp **
 	if (err)
 		return err;
 	target = segment_ptr(off);
-	*target = (struct target_shared){ xrcd->domain.number, 1, { 0 } };
+	*target = (struct target_shared){ xrcd->domain.number, { 0 } };
 	err = qp_create(NULL, xrcd, attr, NULL, qp);
 	if (err) {
 		segment_free(off, sizeof(*target));
@@ -95,31 +129,34 @@ int target_create(struct xrcd *xrcd, struct ibv_qp_init_attr *attr, struct qp **
 	responder_lock(peer_self(), (*qp)->sh);
 	(*qp)->sh->target = off;
 	owner_unlock(&(*qp)->sh->lock);
-	return 0;
+	err = take_handle(qp_base(*qp)->qp_num, &(*qp)->target_entry);
+	if (err)
+		discard(*qp);
+	return err;
 }
 
 /* One handle more, if the number is that of a target of this domain. */
-static int join(struct peer *home, struct qp_shared *sh, uint32_t qpn, uint64_t domain)
+static int join(struct peer *home, struct qp_shared *sh, uint32_t qpn, uint64_t domain,
+                uint32_t *entry)
 {
 	int err = -EINVAL;
 
 	responder_lock(home, sh);
 	if (atomic_load(&sh->qpn) == qpn && sh->transport == BTH_XRC && sh->target &&
-	    target_of(home, sh)->domain == domain) {
-		target_of(home, sh)->handles++;
-		err = 0;
-	}
+	    target_of(home, sh)->domain == domain)
+		err = take_handle(qpn, entry);
 	owner_unlock(&sh->lock);
 	return err;
 }
 
 /* One less; whether none is left. */
-static bool leave(struct peer *home, struct qp_shared *sh)
+static bool leave(struct peer *home, struct qp_shared *sh, uint32_t qpn, uint32_t entry)
 {
 	bool last;
 
 	responder_lock(home, sh);
-	last = !--target_of(home, sh)->handles;
+	drop_handle(entry);
+	last = !has_handles(qpn);
 	if (last) {
 		atomic_store(&sh->state, IBV_QPS_RESET);
 		atomic_store(&sh->qpn, 0);
@@ -131,19 +168,22 @@ static bool leave(struct peer *home, struct qp_shared *sh)
 int target_open(struct xrcd *xrcd, uint32_t qpn, void *qp_context, struct qp **qp)
 {
 	struct host_place place;
+	uint32_t entry;
 	struct peer *home;
 	int err;
 
 	if (registry_qpn_find(qpn, &place) ||
 	    peer_get(place.slot, place.generation, &home))
 		return -EINVAL;
-	err = join(home, peer_ptr(home, place.off), qpn, xrcd->domain.number);
+	err = join(home, peer_ptr(home, place.off), qpn, xrcd->domain.number, &entry);
 	if (err)
 		goto put_home;
 	err = qp_open(xrcd, qpn, home, place.off, qp_context, qp);
-	if (!err)
+	if (!err) {
+		(*qp)->target_entry = entry;
 		return 0;
-	leave(home, peer_ptr(home, place.off));
+	}
+	leave(home, peer_ptr(home, place.off), qpn, entry);
 put_home:
 	peer_put(home);
 	return err;
@@ -161,7 +201,7 @@ void target_close(struct qp *qp)
 		qp->sh->handle = 0; /* nobody is left to hear of it */
 		owner_unlock(&qp->sh->lock);
 	}
-	last = leave(home, qp->sh);
+	last = leave(home, qp->sh, qpn, qp->target_entry);
 	qp_destroy(qp);
 	if (!opened && last)
 		free_block(off, qpn);

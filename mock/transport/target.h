@@ -11,7 +11,6 @@
  */
 struct target_shared {
 	uint64_t domain; /* number of its XRC domain */
-	uint32_t handles;
 	struct ibv_qp_attr attr;
 };
 

@@ -655,6 +655,53 @@ static void owner_of_the_queue_is_killed_body(struct side *side)
 }
 ALONE(owner_of_the_queue_is_killed)
 
+/* --- a handle whose holder is killed
+ * -------------------------------------------------------- */
+
+static void killed_holder(struct side *side)
+{
+	const struct plan *plan = side->argument;
+	struct share share;
+	uint32_t qpn;
+
+	share_open(&share, plan->fd);
+	side_get(side, &qpn, sizeof(qpn));
+	CHECK_OBJECT(open_target(&share, qpn));
+	side_meet(side);
+	raise(SIGKILL);
+}
+
+/* It goes with its holder, and the target with the last one. */
+static void holder_is_killed_body(struct side *side)
+{
+	char path[4096];
+	struct plan plan = { .fd = make_file(path, sizeof(path)) };
+	struct process process = process_start("holder", killed_holder, &plan);
+	struct side holder = { .socket = process.socket, .other = process.pid };
+	struct share share;
+	struct ibv_qp *again;
+	uint32_t qpn;
+
+	(void)side;
+	share_open(&share, plan.fd);
+	create_target(&share);
+	qpn = share.qp->qp_num;
+	side_put(&holder, &qpn, sizeof(qpn));
+	side_meet(&holder);
+	again = CHECK_OBJECT(open_target(&share, qpn));
+	process_wait(&process);
+	CHECK_EQ(ibv_destroy_qp(share.qp), 0);
+	share.qp = CHECK_OBJECT(open_target(&share, qpn));
+	CHECK_EQ(ibv_destroy_qp(share.qp), 0);
+	CHECK_EQ(ibv_destroy_qp(again), 0);
+	CHECK_FAILS(open_target(&share, qpn), EINVAL);
+	share.qp = NULL;
+	share_close(&share);
+	close(plan.fd);
+	unlink(path);
+}
+ALONE(holder_is_killed)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -669,6 +716,7 @@ int main(void)
 		cmocka_unit_test(domains),
 		cmocka_unit_test(shared_by_processes),
 		cmocka_unit_test(owner_of_the_queue_is_killed),
+		cmocka_unit_test(holder_is_killed),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
