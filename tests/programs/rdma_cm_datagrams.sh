@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Debian's udaddy: datagrams to a queue pair that the connection manager found.
 # timeout: 60
-# variants: plain asan tsan valgrind cov
+# variants: plain asan tsan cov
 . "$(dirname "$0")/../lib.sh"
 need udaddy
 
