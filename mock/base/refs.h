@@ -24,6 +24,18 @@ static inline void refs_get(struct refs *refs)
 	atomic_fetch_add_explicit(&refs->count, 1, memory_order_relaxed);
 }
 
+/* False when the last user has gone already. */
+static inline bool refs_get_live(struct refs *refs)
+{
+	unsigned int count = atomic_load_explicit(&refs->count, memory_order_relaxed);
+
+	while (count && !atomic_compare_exchange_weak_explicit(
+	                        &refs->count, &count, count + 1, memory_order_acquire,
+	                        memory_order_relaxed))
+		;
+	return count != 0;
+}
+
 /* Whether that was the last: the caller frees the object. */
 static inline bool refs_put(struct refs *refs)
 {

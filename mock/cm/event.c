@@ -31,14 +31,31 @@ int channel_open(struct cm_channel **channel)
 	return 0;
 }
 
+/*
+ * The channels that were closed last. A program that ends destroys the channel when its
+ * thread has acknowledged the last event, and that thread comes back to wait for one
+ * more: before, in the kernel's rdma_cm, which takes longer, and here it could be after.
+ */
+enum { GONE = 16 };
+
+static struct {
+	pthread_mutex_t lock;
+	struct cm_channel *channel[GONE];
+	unsigned int next;
+} gone = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
 static void put_channel(void *arg)
 {
-	struct cm_channel *channel = arg;
+	struct cm_channel *channel = arg, *oldest;
 
 	if (!refs_put(&channel->refs))
 		return;
 	close(channel->rdma.fd);
-	free(channel);
+	pthread_mutex_lock(&gone.lock);
+	oldest = gone.channel[gone.next % GONE];
+	gone.channel[gone.next++ % GONE] = channel;
+	pthread_mutex_unlock(&gone.lock);
+	free(oldest);
 }
 
 void channel_close(struct cm_channel *channel)
@@ -197,7 +214,10 @@ int event_next(struct cm_channel *channel, struct cm_event **event)
 {
 	int err;
 
-	refs_get(&channel->refs);
+	if (!refs_get_live(&channel->refs)) {
+		pause(); /* nothing will come, but perhaps a signal */
+		return -EINTR;
+	}
 	pthread_cleanup_push(put_channel, channel);
 	err = wait_next(channel, event);
 	pthread_cleanup_pop(1);
@@ -229,5 +249,6 @@ void events_wait_member(const struct membership *member)
 
 void events_forget(void)
 {
+	pthread_mutex_init(&gone.lock, NULL);
 	pthread_cond_init(&acked, NULL);
 }

@@ -238,6 +238,30 @@ static void destroyed_while_waited_body(struct side *side)
 
 ALONE(destroyed_while_waited)
 
+static void *come_late(void *channel)
+{
+	struct rdma_cm_event *event;
+
+	rdma_get_cm_event(channel, &event);
+	CHECK(!"an event on a channel that is gone");
+	return NULL;
+}
+
+/* As rping does when it ends: its thread waits once more as the channel goes. */
+static void waited_for_too_late_body(struct side *side)
+{
+	struct rdma_event_channel *channel = cn_channel();
+	pthread_t thread;
+
+	(void)side;
+	rdma_destroy_event_channel(channel);
+	CHECK_EQ(pthread_create(&thread, NULL, come_late, channel), 0);
+	CHECK_EQ(pthread_detach(thread), 0);
+	pass_ms(20);
+}
+
+ALONE(waited_for_too_late)
+
 static void migrated_body(struct side *side)
 {
 	struct rdma_event_channel *other = cn_channel();
@@ -658,6 +682,7 @@ int main(void)
 		cmocka_unit_test(many_wait),
 		cmocka_unit_test(cancelled),
 		cmocka_unit_test(destroyed_while_waited),
+		cmocka_unit_test(waited_for_too_late),
 		cmocka_unit_test(migrated),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(synchronous_failures),
