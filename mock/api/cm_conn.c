@@ -16,18 +16,15 @@ MOCK_API int rdma_bind_addr(struct rdma_cm_id *id, struct sockaddr *addr)
 MOCK_API int rdma_resolve_addr(struct rdma_cm_id *id, struct sockaddr *src_addr,
                                struct sockaddr *dst_addr, int timeout_ms)
 {
-	int err = dst_addr ? addr_resolve(to_cm_id(id), src_addr, dst_addr) : -EINVAL;
-
 	(void)timeout_ms;
-	return errno_result(err ? err : call_complete(to_cm_id(id)));
+	return errno_result(dst_addr ? call_resolve_addr(to_cm_id(id), src_addr, dst_addr)
+	                             : -EINVAL);
 }
 
 MOCK_API int rdma_resolve_route(struct rdma_cm_id *id, int timeout_ms)
 {
-	int err = addr_resolve_route(to_cm_id(id));
-
 	(void)timeout_ms;
-	return errno_result(err ? err : call_complete(to_cm_id(id)));
+	return errno_result(call_resolve_route(to_cm_id(id)));
 }
 
 MOCK_API int rdma_listen(struct rdma_cm_id *id, int backlog)

@@ -32,6 +32,30 @@ int call_complete(struct cm_id *id)
 	return event->status < 0 ? event->status : -event->status;
 }
 
+/*
+ * What was asked for is under way. An id that is not synchronous may be gone by now:
+ * another thread had the event that came of it, and destroyed the id.
+ */
+static int under_way(struct cm_id *id, bool sync, int err)
+{
+	return err || !sync ? err : call_complete(id);
+}
+
+int call_resolve_addr(struct cm_id *id, const struct sockaddr *src,
+                      const struct sockaddr *dst)
+{
+	bool sync = id->sync;
+
+	return under_way(id, sync, addr_resolve(id, src, dst));
+}
+
+int call_resolve_route(struct cm_id *id)
+{
+	bool sync = id->sync;
+
+	return under_way(id, sync, addr_resolve_route(id));
+}
+
 /* What a limit means: the device's most, if the program asks for that. */
 static int limit(uint8_t asked, uint8_t *limit)
 {
@@ -91,7 +115,7 @@ static int copy_param(const struct cm_id *id, const struct rdma_conn_param *from
 
 int call_connect(struct cm_id *id, const struct rdma_conn_param *param)
 {
-	bool datagram = id_is_datagram(id);
+	bool datagram = id_is_datagram(id), sync = id->sync;
 	struct conn_param full;
 	int err = copy_param(id, param, datagram ? PRIVATE_SIDR_REQ : PRIVATE_REQ, &full);
 
@@ -105,7 +129,7 @@ int call_connect(struct cm_id *id, const struct rdma_conn_param *param)
 		return err;
 	err = datagram ? sidr_connect(id, &full) : conn_connect(id, &full);
 	cm_leave();
-	return err ? err : call_complete(id);
+	return under_way(id, sync, err);
 }
 
 static uint8_t lesser(uint8_t a, uint8_t b)
@@ -145,6 +169,7 @@ static int accept_connection(struct cm_id *id, const struct conn_param *full)
 static int accept_datagrams(struct cm_id *id, const struct rdma_conn_param *param)
 {
 	struct conn_param full;
+	bool sync = id->sync;
 	int err = copy_param(id, param, PRIVATE_SIDR_REP, &full);
 
 	if (!err)
@@ -153,7 +178,7 @@ static int accept_datagrams(struct cm_id *id, const struct rdma_conn_param *para
 		return err;
 	err = sidr_accept(id, &full);
 	cm_leave();
-	if (!err && id->sync)
+	if (!err && sync)
 		id_drop_event(id);
 	return err;
 }
@@ -162,6 +187,7 @@ static int accept_datagrams(struct cm_id *id, const struct rdma_conn_param *para
 int call_accept(struct cm_id *id, const struct rdma_conn_param *param)
 {
 	struct conn_param full;
+	bool sync = id->sync;
 	int err;
 
 	if (id_is_datagram(id))
@@ -181,7 +207,7 @@ int call_accept(struct cm_id *id, const struct rdma_conn_param *param)
 		id_qp_fail(id);
 		return err;
 	}
-	return call_complete(id);
+	return under_way(id, sync, 0);
 }
 
 int call_reject(struct cm_id *id, enum reject_reason reason, const void *data,
@@ -218,7 +244,7 @@ int call_establish(struct cm_id *id)
 
 int call_disconnect(struct cm_id *id)
 {
-	bool told;
+	bool told, sync = id->sync;
 	int err = id_lock(id);
 
 	if (err)
@@ -232,15 +258,16 @@ int call_disconnect(struct cm_id *id)
 	cm_enter();
 	err = conn_disconnect(id, &told);
 	cm_leave();
-	return err || told ? err : call_complete(id);
+	return under_way(id, sync && !err && !told, err);
 }
 
 int call_join(struct cm_id *id, const struct sockaddr *addr, bool send_only,
               void *context)
 {
+	bool sync = id->sync;
 	int err = multicast_join(id, addr, send_only, context);
 
-	return err ? err : call_complete(id);
+	return under_way(id, sync, err);
 }
 
 int call_notify(struct cm_id *id, enum ibv_event_type event)

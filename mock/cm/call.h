@@ -14,6 +14,9 @@
  */
 int call_complete(struct cm_id *id);
 
+int call_resolve_addr(struct cm_id *id, const struct sockaddr *src,
+                      const struct sockaddr *dst);
+int call_resolve_route(struct cm_id *id);
 int call_connect(struct cm_id *id, const struct rdma_conn_param *param);
 int call_accept(struct cm_id *id, const struct rdma_conn_param *param);
 int call_reject(struct cm_id *id, enum reject_reason reason, const void *data,
