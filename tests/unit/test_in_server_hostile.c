@@ -514,9 +514,10 @@ static void begin_get(struct srdma_session *session)
 
 static void test_get(void **state)
 {
-	static const struct app_message ready = { .type = APP_READY,
-		                                  .id = 1,
-		                                  .ready = { 4096, 4 } };
+#define READY                                                    \
+	{                                                        \
+		.type = APP_READY, .id = 1, .ready = { 4096, 4 } \
+	}
 	static const struct {
 		struct app_message first, second;
 		enum fault fails; /* 0: it is cut */
@@ -531,12 +532,13 @@ static void test_get(void **state)
 		  { 0 },
 		  FAULT_PROTOCOL },
 		{ { .type = APP_READY, .id = 1, .ready = { 0, 0 } }, { 0 }, 0 },
-		{ ready, ready, 0 },
-		{ ready, { .type = APP_TAKEN, .id = 1, .taken = 0 }, 0 },
-		{ ready, { .type = APP_DONE, .id = 1 }, 0 },
-		{ ready, { .type = APP_CHUNK, .id = 1, .chunk = { 0, 1 } }, 0 },
+		{ READY, READY, 0 },
+		{ READY, { .type = APP_TAKEN, .id = 1, .taken = 0 }, 0 },
+		{ READY, { .type = APP_DONE, .id = 1 }, 0 },
+		{ READY, { .type = APP_CHUNK, .id = 1, .chunk = { 0, 1 } }, 0 },
 		{ { .type = APP_END, .id = 1 }, { 0 }, 0 },
 	};
+#undef READY
 	int file = (int)CHECK_CALL(creat("share/old", 0666));
 
 	(void)state;
