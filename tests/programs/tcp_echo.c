@@ -213,9 +213,9 @@ int main(int argc, char **argv)
 		return 2;
 	at = look_up(argv[2], argv[3]);
 	if (!strcmp(argv[1], "serve"))
-		status = serve(at, atoi(argv[4]), argc > 5);
+		status = serve(at, (int)strtol(argv[4], NULL, 10), argc > 5);
 	else
-		status = ask(at, (size_t)atol(argv[4]));
+		status = ask(at, strtoul(argv[4], NULL, 10));
 	freeaddrinfo(at);
 	return status;
 }

@@ -181,18 +181,17 @@ static void cancelled(void **state)
 /* Whether the thread is inside the system call that waits for a ring. */
 static bool is_waiting(pid_t thread)
 {
-	char path[64];
+	char path[64], line[256] = "";
 	FILE *file;
-	long number = -1;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", thread);
 	file = fopen(path, "r");
 	if (!file)
 		return false;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
 	fclose(file);
-	return number == SYS_recvfrom;
+	return strtol(line, NULL, 10) == SYS_recvfrom; /* "running" is 0: read */
 }
 
 struct waiter {
