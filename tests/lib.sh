@@ -187,6 +187,23 @@ _listening() {
 	grep -qsi "$_hex" /proc/net/tcp /proc/net/tcp6
 }
 
+# rdma_listening PORT: whether a program on the mock waits for connections on that port.
+rdma_listening() {
+	mockrdma ls --json | grep -q "\"port\":$1,\"listening\":1}"
+}
+
+# spawn_listening NAME PORT mock PROGRAM ARG...: as spawn; returns when it listens there. Few such
+# programs say so, and a client that comes too early is refused: of many connections the
+# first ones only, which then misses them for ever.
+spawn_listening() {
+	_listens_on=$2
+	_waits=$1
+	shift 2
+	spawn "$_waits" "$@"
+	until_true 10 rdma_listening "$_listens_on" ||
+		fail "$_waits does not listen on $_listens_on"
+}
+
 # free_port: a TCP port that nothing listens on, and that no other test of this run was given.
 free_port() {
 	while :; do

@@ -67,7 +67,7 @@ perftest_cm() {
 }
 both_cm() {
 	port=$(free_port)
-	spawn server mock "$@" -R -p "$port"
+	spawn_listening server "$port" mock "$@" -R -p "$port"
 	mock "$@" -R -p "$port" 127.0.0.1 >"$TEST_TMP/client.log" 2>&1 && return 0
 	stop server KILL
 	assert_grep 'REJECTED|Unexpected CM event bl blka 8' "$TEST_TMP/client.log"

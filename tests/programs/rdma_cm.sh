@@ -8,25 +8,16 @@
 . "$(dirname "$0")/../lib.sh"
 need ucmatose rdma_server rdma_client rdma_xserver rdma_xclient cmtime
 
-# What the server prints stays in its buffer: a client may come before it listens. Of many
-# connections only the first are refused then, and the server would wait for as many others
-# for ever: both start again.
-ucmatose_both() {
-	port=$(free_port)
-	spawn server mock ucmatose -b 127.0.0.1 -p "$port" "$@"
-	mock ucmatose -s 127.0.0.1 -p "$port" "$@" >"$TEST_TMP/client.log" 2>&1 && return 0
-	stop server KILL
-	return 1
-}
-
 # ucmatose CONNECTIONS MESSAGES SIZE OPTION...
 ucmatose_pair() {
 	connections=$1 messages=$2 size=$3
 	shift 3
-	set -- -c "$connections" -C "$messages" -S "$size" "$@"
-	until_true 10 ucmatose_both "$@" || fail "the client does not succeed: $*"
-	assert_grep '^(cmatose: )?test complete' "$TEST_TMP/client.log"
-	assert_grep '^return status 0' "$TEST_TMP/client.log"
+	port=$(free_port)
+	set -- -c "$connections" -C "$messages" -S "$size" -p "$port" "$@"
+	spawn_listening server "$port" mock ucmatose -b 127.0.0.1 "$@"
+	expect 0 mock ucmatose -s 127.0.0.1 "$@"
+	assert_grep '^(cmatose: )?test complete' "$OUT"
+	assert_grep '^return status 0' "$OUT"
 	wait_exit server 30
 	assert_eq 0 "$STATUS" "status of the server"
 	assert_grep '^return status 0' "$(log_of server)"
@@ -42,31 +33,23 @@ ucmatose_pair 3 2 100 -m
 ucmatose_pair 3 2 100 -P ib
 ucmatose_pair 2 2 100 -t 104 -a 18
 
-# rdma_server prints nothing before it waits: the client tries until it is let in.
 port=$(free_port)
-spawn server mock rdma_server -s 127.0.0.1 -p "$port"
-client() {
-	mock rdma_client -s 127.0.0.1 -p "$port" >"$TEST_TMP/client.log" 2>&1
-}
-until_true 10 client || fail "rdma_client does not succeed"
+spawn_listening server "$port" mock rdma_server -s 127.0.0.1 -p "$port"
+expect 0 mock rdma_client -s 127.0.0.1 -p "$port"
 wait_exit server
 assert_eq 0 "$STATUS" "status of rdma_server"
 assert_grep '^rdma_server: end 0' "$(log_of server)"
-assert_grep '^rdma_client: end 0' "$TEST_TMP/client.log"
+assert_grep '^rdma_client: end 0' "$OUT"
 
 # xpair TYPE
 xpair() {
 	port=$(free_port)
-	spawn "xserver_$1" mock rdma_xserver -p "$port" -c "$1"
-	until_true 10 xclient -p "$port" -c "$1" || fail "rdma_xclient -c $1 does not succeed"
+	spawn_listening "xserver_$1" "$port" mock rdma_xserver -p "$port" -c "$1"
+	expect 0 mock rdma_xclient -s 127.0.0.1 -p "$port" -c "$1"
+	assert_grep '^rdma_xclient: end 0' "$OUT"
 	wait_exit "xserver_$1"
 	assert_eq 0 "$STATUS" "status of rdma_xserver -c $1"
 	assert_grep '^rdma_xserver: end 0' "$(log_of "xserver_$1")"
-}
-
-xclient() {
-	mock rdma_xclient -s 127.0.0.1 "$@" >"$TEST_TMP/client.log" 2>&1 &&
-		grep -q '^rdma_xclient: end 0' "$TEST_TMP/client.log"
 }
 
 xpair r
@@ -74,10 +57,7 @@ xpair x
 
 # The server serves for ever.
 port=$(free_port)
-spawn cmtime mock cmtime -b 127.0.0.1 -p "$port" -c 40
-cmtime_client() {
-	mock cmtime -s 127.0.0.1 -p "$port" -c 40 >"$TEST_TMP/client.log" 2>&1 &&
-		grep -q '^disconnect ' "$TEST_TMP/client.log"
-}
-until_true 20 cmtime_client || fail "cmtime does not succeed"
+spawn_listening cmtime "$port" mock cmtime -b 127.0.0.1 -p "$port" -c 40
+expect 0 mock cmtime -s 127.0.0.1 -p "$port" -c 40
+assert_grep '^disconnect ' "$OUT"
 stop cmtime
