@@ -404,7 +404,7 @@ static void fill_request(struct cm_id *id, const struct conn_param *param)
 	memcpy(req->private_data, param->private_data, PRIVATE_REQ);
 }
 
-int conn_find_service(const struct cm_id *id, struct peer **peer)
+static int find_service(const struct cm_id *id, struct peer **peer)
 {
 	struct host_place place;
 	uint32_t handle;
@@ -414,29 +414,41 @@ int conn_find_service(const struct cm_id *id, struct peer **peer)
 	return err ? err : peer_get(place.slot, place.generation, peer);
 }
 
-int conn_connect(struct cm_id *id, const struct conn_param *param)
+int conn_reach_service(struct cm_id *id)
 {
-	struct conn *conn = &id->conn;
 	struct peer *peer;
 	int err;
 
-	/* A target is only ever connected to. */
-	if (id->stage != ID_ROUTE_RESOLVED || id->rdma.qp_type == IBV_QPT_XRC_RECV)
+	if (id->stage != ID_ROUTE_RESOLVED)
 		return -EINVAL;
-	err = conn_find_service(id, &peer);
-	if (err == -ENOENT || err == -ESRCH) {
+	err = find_service(id, &peer);
+	if (err == -ESRCH)
+		err = -ENOENT;
+	if (!err) {
+		err = conn_open(&id->conn, peer, 0);
+		if (err)
+			peer_put(peer);
+	}
+	if (!err || err == -ENOENT)
 		id->stage = ID_CONNECT;
+	return err;
+}
+
+int conn_connect(struct cm_id *id, const struct conn_param *param)
+{
+	struct conn *conn = &id->conn;
+	int err;
+
+	/* A target is only ever connected to. */
+	if (id->rdma.qp_type == IBV_QPT_XRC_RECV)
+		return -EINVAL;
+	err = conn_reach_service(id);
+	if (err == -ENOENT) {
 		reject_self(conn, REJECT_INVALID_SERVICE_ID);
 		return 0;
 	}
 	if (err)
 		return err;
-	err = conn_open(conn, peer, 0);
-	if (err) {
-		peer_put(peer);
-		return err;
-	}
-	id->stage = ID_CONNECT;
 	conn->local_qpn = param->rdma.qp_num & PSN_MASK;
 	conn->responder_resources = param->rdma.responder_resources;
 	conn->initiator_depth = param->rdma.initiator_depth;

@@ -109,8 +109,11 @@ void conn_close(struct conn *conn);
 void conn_disconnected(struct conn *conn);
 void conn_enter_timewait(struct conn *conn);
 void conn_rejected(struct conn *conn, const struct message *message);
-/* The way to whoever listens where the id leads: -ENOENT, -ESRCH when nobody does. */
-int conn_find_service(const struct cm_id *id, struct peer **peer);
+/*
+ * Opens the way to whoever listens where the id leads. -ENOENT when nobody does: the id
+ * is in use all the same, and has its refusal coming. -EINVAL before its route is known.
+ */
+int conn_reach_service(struct cm_id *id);
 void conn_fill_route(const struct cm_id *id, struct message_route *route);
 /* To whoever sent a message that belongs to no connection. */
 void reject_message(struct peer *to, const struct message *about,

@@ -34,25 +34,14 @@ static void fill_question(struct cm_id *id, const struct conn_param *param)
 int sidr_connect(struct cm_id *id, const struct conn_param *param)
 {
 	struct conn *conn = &id->conn;
-	struct peer *peer;
-	int err;
+	int err = conn_reach_service(id);
 
-	if (id->stage != ID_ROUTE_RESOLVED)
-		return -EINVAL;
-	err = conn_find_service(id, &peer);
-	if (err == -ENOENT || err == -ESRCH) {
-		id->stage = ID_CONNECT;
+	if (err == -ENOENT) {
 		sidr_fail(conn, SIDR_NOT_SUPPORTED);
 		return 0;
 	}
 	if (err)
 		return err;
-	err = conn_open(conn, peer, 0);
-	if (err) {
-		peer_put(peer);
-		return err;
-	}
-	id->stage = ID_CONNECT;
 	fill_question(id, param);
 	conn_send_until_answer(conn, CONN_SIDR_REQ_SENT);
 	return 0;

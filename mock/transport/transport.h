@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reliable connection's protocol (IBA chapter 9): requester, responder, completer,
- * retry. mock/api and mock/cm reach queue pairs through here.
+ * The transports' protocols (IBA chapter 9): requester, responder, completer, retry.
+ * mock/api and mock/cm reach queue pairs through here.
  */
 #ifndef MOCK_TRANSPORT_TRANSPORT_H
 #define MOCK_TRANSPORT_TRANSPORT_H
