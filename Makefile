@@ -355,6 +355,7 @@ fuzz_of_frame  := $(srdma_src)
 fuzz_of_app    := $(srdma_src) $(program_src)
 fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src))
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
+fuzz_of_mad    := $(wildcard mock/wire/*.c)
 fuzz_of_api    := $(mock_src)
 fuzz_dir       := $(BUILD)-fuzz
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "wire/icrc.h"
+#include "wire/mad.h"
 #include "wire/roce.h"
 
 enum { ETHERNET = 14, IPV4 = 20, IPV6 = 40, UDP = 8, ICRC = 4, PROTO_UDP = 17 };
@@ -46,6 +47,22 @@ static uint32_t icrc_in(const uint8_t *data, size_t size)
 	return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
+/* How many there were of each kind. */
+static unsigned int mads[MAD_KINDS];
+
+static void check_mad(const uint8_t *data, size_t size)
+{
+	uint8_t again[MAD_SIZE];
+	struct mad mad;
+	char line[256];
+
+	assert_int_equal(mad_decode(data, size, &mad), MAD_OK);
+	mad_encode(&mad, again);
+	assert_memory_equal(again, data, MAD_SIZE);
+	assert_in_range(mad_print(&mad, line, sizeof(line)), 1, sizeof(line) - 1);
+	mads[mad.kind]++;
+}
+
 static void check_packet(const uint8_t *ip, const uint8_t *data, size_t size)
 {
 	uint8_t again[8192] = { 0 };
@@ -61,6 +78,8 @@ static void check_packet(const uint8_t *ip, const uint8_t *data, size_t size)
 	memcpy(again + headers, packet.payload, packet.length);
 	assert_memory_equal(again, data, size - ICRC);
 	assert_in_range(roce_print(&packet, line, sizeof(line)), 1, sizeof(line) - 1);
+	if (packet.dest_qpn == MAD_QPN)
+		check_mad(packet.payload, packet.length);
 	/* A bit that is wrong anywhere is seen. */
 	memcpy(again, data, size);
 	again[size / 2] ^= 0x10;
@@ -103,6 +122,8 @@ static void golden_captures(void **state)
 		packets += check_file(files.gl_pathv[i]);
 	globfree(&files);
 	assert_in_range(packets, 1000, 100000);
+	for (unsigned int kind = 0; kind < MAD_KINDS; kind++)
+		assert_true(kind == MAD_MRA ? !mads[kind] : mads[kind]);
 }
 
 /* Every opcode with every header that it has, with values that fill them. */
@@ -160,6 +181,115 @@ static void every_opcode(void **state)
 	assert_int_equal(known, 23 + 12 + 23 + 2);
 }
 
+/* --- messages of the connection manager ------------------------------------------------
+ */
+
+/* A known REQ: rping of kernel Soft-RoCE. */
+static void fields_of_a_request(void **state)
+{
+	struct mad mad = {
+		.kind = MAD_REQ,
+		.tid = 0x7d6d8c90,
+		.local_id = 0x908c6d7d,
+		.req = {
+			.route = { .service_id = 0x01061c06,
+			           .ip_version = 4,
+			           .source_ip = { [12] = 10, 77, 0, 2 },
+			           .destination_ip = { [12] = 10, 77, 0, 3 },
+			           .source_port = 53222 },
+			.qpn = 0x11,
+			.psn = 0x155f1f,
+			.transport = MAD_UC,
+			.primary = { .flow_label = 0xabcde, .rate = 0x3f },
+			.ece = { 0x123456, 0x789abcde },
+			.private_data = { 'h', 'i' },
+		},
+	};
+	uint8_t raw[MAD_SIZE];
+	struct mad back;
+	char line[256];
+
+	(void)state;
+	mad_encode(&mad, raw);
+	assert_memory_equal(raw + 16, "\0\x10\0\0\x78\x9a\xbc\xde\x90\x8c\x6d\x7d", 12);
+	assert_memory_equal(raw + 24 + 4, "\0\x12\x34\x56", 4);
+	assert_int_equal(raw[24 + 43], MAD_UC << 1);
+	assert_memory_equal(raw + 24 + 88, "\xab\xcd\xe0\x3f", 4);
+	assert_memory_equal(raw + 24 + 140, "\0\x40\xcf\xe6", 4);
+	assert_memory_equal(raw + 24 + 140 + PRIVATE_IP, "hi", 3);
+	assert_int_equal(mad_decode(raw, sizeof(raw), &back), MAD_OK);
+	assert_memory_equal(&back, &mad, sizeof(mad));
+	mad_print(&mad, line, sizeof(line));
+	assert_string_equal(line, "CM REQ id 0x908c6d7d service 0x1061c06 from "
+	                          "10.77.0.2:53222 to 10.77.0.3:7174 qp 0x000011 psn "
+	                          "0x155f1f");
+}
+
+/* Every bit that a kind has room for comes back, reserved ones excepted. */
+static void every_kind_of_mad(void **state)
+{
+	uint8_t raw[MAD_SIZE], again[MAD_SIZE];
+	struct mad mad, back;
+
+	(void)state;
+	for (unsigned int kind = 0; kind < MAD_KINDS; kind++) {
+		memset(raw, 0xff, sizeof(raw));
+		memcpy(raw, "\1\7\2\3", 4);
+		raw[16] = 0;
+		raw[17] = (uint8_t)(0x10 + kind);
+		assert_int_equal(mad_decode(raw, sizeof(raw), &mad), MAD_OK);
+		assert_int_equal(mad.kind, kind);
+		mad_encode(&mad, again);
+		assert_int_equal(again[MAD_SIZE - 1], 0xff);
+		assert_int_equal(mad_decode(again, sizeof(again), &back), MAD_OK);
+		assert_memory_equal(&back, &mad, sizeof(mad));
+	}
+}
+
+/* Without the RDMA IP CM's service id or header, all the private data is the consumer's.
+ */
+static void private_data_without_header(void **state)
+{
+	struct mad mad = { .kind = MAD_REQ, .req.route.service_id = 0x1000000000000001 };
+	uint8_t raw[MAD_SIZE];
+	struct mad back;
+
+	(void)state;
+	memset(mad.req.private_data, 0x40, sizeof(mad.req.private_data));
+	mad.req.private_data[0] = 0;
+	mad_encode(&mad, raw);
+	assert_int_equal(mad_decode(raw, sizeof(raw), &back), MAD_OK);
+	assert_memory_equal(&back, &mad, sizeof(mad));
+	mad.req.route.service_id = 0x01061c06;
+	mad.req.private_data[0] = 1; /* another version of the header */
+	mad_encode(&mad, raw);
+	assert_int_equal(mad_decode(raw, sizeof(raw), &back), MAD_OK);
+	assert_int_equal(back.req.route.ip_version, 0);
+	assert_memory_equal(&back, &mad, sizeof(mad));
+}
+
+static void malformed_mads(void **state)
+{
+	const struct mad rtu = { .kind = MAD_RTU };
+	uint8_t raw[MAD_SIZE + 1] = { 0 };
+	struct mad mad;
+
+	(void)state;
+	mad_encode(&rtu, raw);
+	assert_int_equal(mad_decode(raw, MAD_SIZE, &mad), MAD_OK);
+	assert_int_equal(mad_decode(raw, 0, &mad), MAD_LENGTH);
+	assert_int_equal(mad_decode(raw, MAD_SIZE - 1, &mad), MAD_LENGTH);
+	assert_int_equal(mad_decode(raw, MAD_SIZE + 1, &mad), MAD_LENGTH);
+	raw[17] = 0x10 + MAD_KINDS; /* LAP */
+	assert_int_equal(mad_decode(raw, MAD_SIZE, &mad), MAD_ATTRIBUTE);
+	raw[17] = 1; /* ClassPortInfo */
+	assert_int_equal(mad_decode(raw, MAD_SIZE, &mad), MAD_ATTRIBUTE);
+	raw[3] = 1; /* Get */
+	assert_int_equal(mad_decode(raw, MAD_SIZE, &mad), MAD_METHOD);
+	raw[1] = 3; /* subnet administration */
+	assert_int_equal(mad_decode(raw, MAD_SIZE, &mad), MAD_CLASS);
+}
+
 static void malformed(void **state)
 {
 	uint8_t raw[64] = { RC_SEND_ONLY };
@@ -197,6 +327,10 @@ int main(void)
 		cmocka_unit_test(every_opcode),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(a_short_line),
+		cmocka_unit_test(fields_of_a_request),
+		cmocka_unit_test(every_kind_of_mad),
+		cmocka_unit_test(private_data_without_header),
+		cmocka_unit_test(malformed_mads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
