@@ -21,8 +21,7 @@ MOCK_API int ibv_init_ah_from_wc(struct ibv_context *context, uint8_t port,
                                  struct ibv_wc *wc, struct ibv_grh *grh,
                                  struct ibv_ah_attr *attr)
 {
-	(void)context;
-	if (port != DEVICE_PORT || !wc || !grh || !attr)
+	if (!context || port != DEVICE_PORT || !wc || !grh || !attr)
 		return errno_result(-EINVAL);
 	gid_refresh_old();
 	return errno_result(ah_attr_from_wc(wc, grh, port, attr));
@@ -53,7 +52,7 @@ MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
                                          struct ibv_ah_attr *attr, uint8_t mac[6],
                                          uint16_t *vid)
 {
-	if (!attr || !mac || !ah_attr_is_valid(device_of(context), attr))
+	if (!context || !attr || !mac || !ah_attr_is_valid(device_of(context), attr))
 		return errno_result(-EINVAL);
 	if (vid)
 		*vid = 0xffff;

@@ -27,7 +27,8 @@ MOCK_API struct rdma_event_channel *rdma_create_event_channel(void)
 
 MOCK_API void rdma_destroy_event_channel(struct rdma_event_channel *channel)
 {
-	channel_close(to_cm_channel(channel));
+	if (channel)
+		channel_close(to_cm_channel(channel));
 }
 
 MOCK_API int rdma_get_cm_event(struct rdma_event_channel *channel,
@@ -55,9 +56,11 @@ MOCK_API int rdma_create_id(struct rdma_event_channel *channel, struct rdma_cm_i
 {
 	bool datagram = ps == RDMA_PS_UDP || ps == RDMA_PS_IPOIB;
 	struct cm_id *made;
-	int err = id_create(channel, context, ps, datagram ? IBV_QPT_UD : IBV_QPT_RC,
-	                    &made);
+	int err = -EINVAL;
 
+	if (id)
+		err = id_create(channel, context, ps, datagram ? IBV_QPT_UD : IBV_QPT_RC,
+		                &made);
 	if (!err)
 		*id = &made->rdma;
 	return errno_result(err);
@@ -65,19 +68,23 @@ MOCK_API int rdma_create_id(struct rdma_event_channel *channel, struct rdma_cm_i
 
 MOCK_API int rdma_destroy_id(struct rdma_cm_id *id)
 {
+	if (!id)
+		return errno_result(-EINVAL);
 	id_destroy(to_cm_id(id));
 	return 0;
 }
 
 MOCK_API int rdma_migrate_id(struct rdma_cm_id *id, struct rdma_event_channel *channel)
 {
-	return errno_result(id_migrate(to_cm_id(id), channel));
+	return errno_result(id ? id_migrate(to_cm_id(id), channel) : -EINVAL);
 }
 
 MOCK_API int rdma_set_option(struct rdma_cm_id *id, int level, int optname, void *optval,
                              size_t optlen)
 {
-	return errno_result(id_set_option(to_cm_id(id), level, optname, optval, optlen));
+	return errno_result(
+	        id ? id_set_option(to_cm_id(id), level, optname, optval, optlen)
+	           : -EINVAL);
 }
 
 MOCK_API int rdma_set_local_ece(struct rdma_cm_id *id, struct ibv_ece *ece)
@@ -92,12 +99,12 @@ MOCK_API int rdma_get_remote_ece(struct rdma_cm_id *id, struct ibv_ece *ece)
 
 MOCK_API __be16 rdma_get_src_port(struct rdma_cm_id *id)
 {
-	return htobe16(addr_port(&id->route.addr.src_addr));
+	return id ? htobe16(addr_port(&id->route.addr.src_addr)) : 0;
 }
 
 MOCK_API __be16 rdma_get_dst_port(struct rdma_cm_id *id)
 {
-	return htobe16(addr_port(&id->route.addr.dst_addr));
+	return id ? htobe16(addr_port(&id->route.addr.dst_addr)) : 0;
 }
 
 MOCK_API struct ibv_context **rdma_get_devices(int *num_devices)
@@ -127,8 +134,10 @@ MOCK_API int rdma_getaddrinfo(const char *node, const char *service,
                               const struct rdma_addrinfo *hints,
                               struct rdma_addrinfo **res)
 {
-	int code, err = addrinfo_get(node, service, hints, res, &code);
+	int code = 0, err = -EINVAL;
 
+	if (res)
+		err = addrinfo_get(node, service, hints, res, &code);
 	err = errno_result(err);
 	return code ? code : err;
 }

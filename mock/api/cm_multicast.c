@@ -9,8 +9,8 @@
 MOCK_API int rdma_join_multicast(struct rdma_cm_id *id, struct sockaddr *addr,
                                  void *context)
 {
-	return errno_result(addr ? call_join(to_cm_id(id), addr, false, context)
-	                         : -EINVAL);
+	return errno_result(id && addr ? call_join(to_cm_id(id), addr, false, context)
+	                               : -EINVAL);
 }
 
 static int check_attr(const struct rdma_cm_join_mc_attr_ex *attr)
@@ -30,7 +30,7 @@ static int check_attr(const struct rdma_cm_join_mc_attr_ex *attr)
 MOCK_API int rdma_join_multicast_ex(struct rdma_cm_id *id,
                                     struct rdma_cm_join_mc_attr_ex *attr, void *context)
 {
-	int err = check_attr(attr);
+	int err = id ? check_attr(attr) : -EINVAL;
 
 	if (!err)
 		err = call_join(to_cm_id(id), attr->addr,
@@ -41,5 +41,5 @@ MOCK_API int rdma_join_multicast_ex(struct rdma_cm_id *id,
 
 MOCK_API int rdma_leave_multicast(struct rdma_cm_id *id, struct sockaddr *addr)
 {
-	return errno_result(addr ? multicast_leave(to_cm_id(id), addr) : -EINVAL);
+	return errno_result(id && addr ? multicast_leave(to_cm_id(id), addr) : -EINVAL);
 }

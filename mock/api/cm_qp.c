@@ -14,13 +14,14 @@
 MOCK_API int rdma_create_qp(struct rdma_cm_id *id, struct ibv_pd *pd,
                             struct ibv_qp_init_attr *attr)
 {
-	return errno_result(attr ? id_create_qp(to_cm_id(id), pd, NULL, attr) : -EINVAL);
+	return errno_result(id && attr ? id_create_qp(to_cm_id(id), pd, NULL, attr)
+	                               : -EINVAL);
 }
 
 MOCK_API int rdma_create_qp_ex(struct rdma_cm_id *id, struct ibv_qp_init_attr_ex *attr)
 {
 	struct ibv_qp_init_attr plain;
-	int err = qp_attr_ex_check(attr);
+	int err = id && attr ? qp_attr_ex_check(attr) : -EINVAL;
 
 	if (err)
 		return errno_result(err);
@@ -40,27 +41,33 @@ MOCK_API int rdma_create_qp_ex(struct rdma_cm_id *id, struct ibv_qp_init_attr_ex
 
 MOCK_API void rdma_destroy_qp(struct rdma_cm_id *id)
 {
-	id_destroy_qp(to_cm_id(id));
+	if (id)
+		id_destroy_qp(to_cm_id(id));
 }
 
 MOCK_API int rdma_init_qp_attr(struct rdma_cm_id *id, struct ibv_qp_attr *attr, int *mask)
 {
-	return errno_result(id_qp_attr(to_cm_id(id), attr, mask));
+	return errno_result(id && attr && mask ? id_qp_attr(to_cm_id(id), attr, mask)
+	                                       : -EINVAL);
 }
 
 MOCK_API int rdma_create_srq(struct rdma_cm_id *id, struct ibv_pd *pd,
                              struct ibv_srq_init_attr *attr)
 {
-	bool target = id->qp_type == IBV_QPT_XRC_RECV;
 	struct ibv_srq_init_attr_ex full = {
-		.srq_context = attr->srq_context,
-		.attr = attr->attr,
 		.comp_mask = IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD,
-		.srq_type = target ? IBV_SRQT_XRC : IBV_SRQT_BASIC,
+		.srq_type = IBV_SRQT_BASIC,
 		.pd = pd,
 	};
-	int err = id_create_srq(to_cm_id(id), &full);
+	int err;
 
+	if (!id || !attr)
+		return errno_result(-EINVAL);
+	full.srq_context = attr->srq_context;
+	full.attr = attr->attr;
+	if (id->qp_type == IBV_QPT_XRC_RECV)
+		full.srq_type = IBV_SRQT_XRC;
+	err = id_create_srq(to_cm_id(id), &full);
 	if (!err)
 		attr->attr = full.attr;
 	return errno_result(err);
@@ -68,21 +75,22 @@ MOCK_API int rdma_create_srq(struct rdma_cm_id *id, struct ibv_pd *pd,
 
 MOCK_API int rdma_create_srq_ex(struct rdma_cm_id *id, struct ibv_srq_init_attr_ex *attr)
 {
-	if (!(attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE))
+	if (!id || !attr || !(attr->comp_mask & IBV_SRQ_INIT_ATTR_TYPE))
 		return errno_result(-EINVAL);
 	return errno_result(id_create_srq(to_cm_id(id), attr));
 }
 
 MOCK_API void rdma_destroy_srq(struct rdma_cm_id *id)
 {
-	id_destroy_srq(to_cm_id(id));
+	if (id)
+		id_destroy_srq(to_cm_id(id));
 }
 
 MOCK_API int rdma_create_ep(struct rdma_cm_id **id, struct rdma_addrinfo *res,
                             struct ibv_pd *pd, struct ibv_qp_init_attr *qp_init_attr)
 {
 	struct cm_id *made;
-	int err = ep_create(res, pd, qp_init_attr, &made);
+	int err = id && res ? ep_create(res, pd, qp_init_attr, &made) : -EINVAL;
 
 	if (!err)
 		*id = &made->rdma;
@@ -91,13 +99,14 @@ MOCK_API int rdma_create_ep(struct rdma_cm_id **id, struct rdma_addrinfo *res,
 
 MOCK_API void rdma_destroy_ep(struct rdma_cm_id *id)
 {
-	ep_destroy(to_cm_id(id));
+	if (id)
+		ep_destroy(to_cm_id(id));
 }
 
 MOCK_API int rdma_get_request(struct rdma_cm_id *listen, struct rdma_cm_id **id)
 {
 	struct cm_id *made;
-	int err = ep_get_request(to_cm_id(listen), &made);
+	int err = listen && id ? ep_get_request(to_cm_id(listen), &made) : -EINVAL;
 
 	if (!err)
 		*id = &made->rdma;

@@ -38,12 +38,15 @@ MOCK_API const char *ibv_get_device_name(struct ibv_device *device)
 
 MOCK_API int ibv_get_device_index(struct ibv_device *device)
 {
-	return (int)to_device(device)->index;
+	return device ? (int)to_device(device)->index : errno_result(-EINVAL);
 }
 
 MOCK_API __be64 ibv_get_device_guid(struct ibv_device *device)
 {
-	return device_guid(to_device(device));
+	if (device)
+		return device_guid(to_device(device));
+	errno_result(-EINVAL);
+	return 0;
 }
 
 int open_context(struct device *device, struct context **context)
@@ -75,7 +78,7 @@ MOCK_API int ibv_close_device(struct ibv_context *context)
 
 MOCK_API int ibv_query_device(struct ibv_context *context, struct ibv_device_attr *attr)
 {
-	if (!attr)
+	if (!context || !attr)
 		return EINVAL;
 	device_query(device_of(context), attr);
 	return 0;
@@ -102,7 +105,7 @@ MOCK_API int ibv_query_port(struct ibv_context *context, uint8_t port_num,
 {
 	struct ibv_port_attr attr;
 
-	if (port_num != DEVICE_PORT || !port_attr)
+	if (!context || port_num != DEVICE_PORT || !port_attr)
 		return EINVAL;
 	device_query_port(device_of(context), &attr);
 	memcpy(port_attr, &attr, offsetof(struct ibv_port_attr, port_cap_flags2));
@@ -127,7 +130,7 @@ MOCK_API int ibv_query_gid(struct ibv_context *context, uint8_t port, int index,
 {
 	struct gid_entry entry;
 
-	if (port != DEVICE_PORT || index < 0 || !gid)
+	if (!context || port != DEVICE_PORT || index < 0 || !gid)
 		return errno_result(-EINVAL);
 	gid_refresh_old();
 	if (device_gid(device_of(context), index, &entry))
@@ -143,8 +146,7 @@ MOCK_API int ibv_query_gid_type(struct ibv_context *context, uint8_t port,
 {
 	enum { GID_TYPE_ROCE_V2 = 1 };
 
-	(void)context;
-	if (port != DEVICE_PORT || index >= GID_TABLE_SIZE)
+	if (!context || port != DEVICE_PORT || index >= GID_TABLE_SIZE || !type)
 		return errno_result(-EINVAL);
 	*type = GID_TYPE_ROCE_V2;
 	return 0;
@@ -175,7 +177,7 @@ MOCK_API int _ibv_query_gid_ex(struct ibv_context *context, uint32_t port, uint3
 	struct ibv_gid_entry full;
 	struct gid_entry found;
 
-	if (port != DEVICE_PORT || flags || !entry)
+	if (!context || port != DEVICE_PORT || flags || !entry)
 		return EINVAL;
 	gid_refresh_old();
 	if (device_gid(device_of(context), index, &found))
@@ -194,7 +196,7 @@ MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
 	struct gid_entry found;
 	size_t count = 0;
 
-	if (flags || size < sizeof(*entries) || (!entries && max))
+	if (!context || flags || size < sizeof(*entries) || (!entries && max))
 		return -EINVAL;
 	gid_refresh_old();
 	for (unsigned int i = 0; i < GID_TABLE_SIZE && count < max; i++)
@@ -207,8 +209,7 @@ MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
 MOCK_API int ibv_query_pkey(struct ibv_context *context, uint8_t port, int index,
                             __be16 *pkey)
 {
-	(void)context;
-	if (port != DEVICE_PORT || index || !pkey)
+	if (!context || port != DEVICE_PORT || index || !pkey)
 		return errno_result(-EINVAL);
 	*pkey = htobe16(0xffff); /* the default partition (IBA 10.9.1.2) */
 	return 0;
@@ -216,6 +217,7 @@ MOCK_API int ibv_query_pkey(struct ibv_context *context, uint8_t port, int index
 
 MOCK_API int ibv_get_pkey_index(struct ibv_context *context, uint8_t port, __be16 pkey)
 {
-	(void)context;
-	return port == DEVICE_PORT && pkey == htobe16(0xffff) ? 0 : -1;
+	return context && port == DEVICE_PORT && pkey == htobe16(0xffff)
+	               ? 0
+	               : errno_result(-EINVAL);
 }

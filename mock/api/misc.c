@@ -47,6 +47,8 @@ MOCK_API int ibv_read_sysfs_file(const char *dir, const char *file, char *buf,
 	ssize_t got;
 	int fd;
 
+	if (!dir || !file || (!buf && size))
+		return errno_result(-EINVAL);
 	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path))
 		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC);

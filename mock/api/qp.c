@@ -69,7 +69,7 @@ struct ibv_qp *table_create_qp_ex(struct ibv_context *context,
                                   struct ibv_qp_init_attr_ex *attr)
 {
 	struct ibv_qp_init_attr plain;
-	int err = attr ? qp_attr_ex_check(attr) : -EINVAL;
+	int err = qp_attr_ex_check(attr);
 	struct qp *qp;
 
 	memcpy(&plain, attr, sizeof(plain)); /* the one begins with the other */

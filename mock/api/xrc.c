@@ -11,7 +11,7 @@ struct ibv_xrcd *table_open_xrcd(struct ibv_context *context,
                                  struct ibv_xrcd_init_attr *attr)
 {
 	struct xrcd *xrcd;
-	int err = xrcd_open(context, attr, &xrcd);
+	int err = attr ? xrcd_open(context, attr, &xrcd) : -EINVAL;
 
 	return err ? null_result(err) : &xrcd->ibv;
 }
@@ -36,7 +36,7 @@ struct ibv_srq *table_create_srq_ex(struct ibv_context *context,
 
 int table_get_srq_num(struct ibv_srq *srq, uint32_t *number)
 {
-	if (!to_srq(srq)->xrcd)
+	if (!to_srq(srq)->xrcd || !number)
 		return EINVAL;
 	*number = to_srq(srq)->number;
 	return 0;
@@ -49,10 +49,11 @@ struct ibv_qp *table_open_qp(struct ibv_context *context, struct ibv_qp_open_att
 	struct qp *qp;
 	int err;
 
-	if (attr->comp_mask & ~(needed | IBV_QP_OPEN_ATTR_CONTEXT))
+	if (attr && attr->comp_mask & ~(needed | IBV_QP_OPEN_ATTR_CONTEXT))
 		return null_result(-EOPNOTSUPP);
-	if ((attr->comp_mask & needed) != needed || attr->qp_type != IBV_QPT_XRC_RECV ||
-	    !attr->xrcd || attr->xrcd->context != context)
+	if (!attr || (attr->comp_mask & needed) != needed ||
+	    attr->qp_type != IBV_QPT_XRC_RECV || !attr->xrcd ||
+	    attr->xrcd->context != context)
 		return null_result(-EINVAL);
 	err = target_open(to_xrcd(attr->xrcd), attr->qp_num,
 	                  attr->comp_mask & IBV_QP_OPEN_ATTR_CONTEXT ? attr->qp_context
