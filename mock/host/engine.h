@@ -37,6 +37,14 @@ void timer_cancel_sync(struct timer *timer);
  * core. Costs next to nothing when no timer is armed. The caller holds no lock.
  */
 void timers_poll(void);
+/*
+ * For tests: time is what now() says, and timers fire in timers_run() (host/inside.h)
+ * when a test calls it, nowhere else.
+ * Called before there are any.
+ */
+void timers_simulate(uint64_t (*now)(void));
+/* When the next one is due; 0: none is armed. */
+uint64_t timers_first(void);
 
 /* What an inbox message asks for; each kind has one handler, run in the owner's engine.
  */

@@ -29,10 +29,24 @@ static struct {
 /* The first deadline, for those who only look; 0: none. Written under the heap's lock. */
 static _Atomic uint64_t first_deadline;
 
+static uint64_t (*simulated)(void);
+
+void timers_simulate(uint64_t (*now)(void))
+{
+	simulated = now;
+}
+
+uint64_t timers_first(void)
+{
+	return atomic_load_explicit(&first_deadline, memory_order_relaxed);
+}
+
 uint64_t now_ns(void)
 {
 	struct timespec now;
 
+	if (unlikely(simulated))
+		return simulated();
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
@@ -109,7 +123,7 @@ static void tell_engine(void)
 {
 	uint64_t first = heap.count ? heap.at[1]->deadline : 0;
 
-	if (!first || in_engine() || (heap.wake_at && heap.wake_at <= first))
+	if (!first || in_engine() || simulated || (heap.wake_at && heap.wake_at <= first))
 		return;
 	heap.wake_at = first;
 	engine_wake_at(first);
@@ -191,13 +205,15 @@ void timers_run(void)
 {
 	uint64_t first;
 
+	if (simulated && in_engine())
+		return;
 	pthread_mutex_lock(&heap.lock);
 	while (heap.running)
 		pthread_cond_wait(&heap.idle, &heap.lock);
 	fire_due();
 	first = heap.count ? heap.at[1]->deadline : 0;
 	heap.wake_at = first;
-	if (first)
+	if (first && !simulated)
 		engine_wake_at(first);
 	pthread_cond_broadcast(&heap.idle);
 	pthread_mutex_unlock(&heap.lock);
@@ -206,9 +222,9 @@ void timers_run(void)
 void timers_poll(void)
 {
 	static _Thread_local unsigned int looks;
-	uint64_t first = atomic_load_explicit(&first_deadline, memory_order_relaxed);
+	uint64_t first = timers_first();
 
-	if (!first || ++looks % LOOKS_PER_CLOCK || now_ns() < first)
+	if (!first || simulated || ++looks % LOOKS_PER_CLOCK || now_ns() < first)
 		return;
 	if (pthread_mutex_trylock(&heap.lock))
 		return;

@@ -56,6 +56,9 @@ extern const struct net_ops net_udp;
 struct net_takers {
 	/* For a queue pair of this process, or a multicast group (0xffffff). */
 	void (*packet)(const struct net_path *path, const void *bth, size_t length);
+	/* In the same thread, after one or more packet(): what had arrived has been
+	 * given. Answers that were held back to go out together go now. */
+	void (*settled)(void);
 	/* For QP 1 (IBA 13.4): a MAD of the connection manager. */
 	void (*mad)(const struct net_path *path, const void *bth, size_t length);
 	/*
