@@ -3,7 +3,8 @@
 
 #define COUNTER_NAME(name, text) [COUNT_##name] = text,
 const char *const counter_names[COUNTERS] = { REQUESTER_COUNTERS(
-	COUNTER_NAME) RESPONDER_COUNTERS(COUNTER_NAME) DERIVED_COUNTERS(COUNTER_NAME) };
+	COUNTER_NAME) RESPONDER_COUNTERS(COUNTER_NAME) DERIVED_COUNTERS(COUNTER_NAME)
+	                                              NET_COUNTERS(COUNTER_NAME) };
 
 void counters_add(struct counters *to, const struct counters *from)
 {

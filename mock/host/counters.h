@@ -67,13 +67,26 @@
 	X(ACK_DEFERRED, "ack_deferred") /* never: answers come at once */ \
 	X(LINK_DOWNED, "link_downed")   /* never: there is no cable */
 
+/* Of the process: what it did at UDP port 4791. */
+#define NET_COUNTERS(X)                                                            \
+	X(NET_SENT, "net_sent_pkts")                                               \
+	X(NET_RCVD, "net_rcvd_pkts")       /* whole ones, for whoever here */      \
+	X(NET_RELAYED, "net_relayed_pkts") /* … given to another process */      \
+	X(DROP_ICRC, "drop_icrc")                                                  \
+	X(DROP_TRUNCATED, "drop_truncated")   /* too short for BTH and ICRC */     \
+	X(DROP_UNKNOWN_QP, "drop_unknown_qp") /* nobody here has its number */     \
+	X(DROP_RELAY, "drop_relay_full")      /* the other process was too slow */ \
+	X(DROP_UNSENT, "drop_unsent")         /* the system did not take it */
+
 #define COUNTER_ENUM(name, text) COUNT_##name,
 enum counter {
 	REQUESTER_COUNTERS(COUNTER_ENUM) RESPONDER_COUNTERS(COUNTER_ENUM)
-	        DERIVED_COUNTERS(COUNTER_ENUM) COUNTERS,
+	        DERIVED_COUNTERS(COUNTER_ENUM) NET_COUNTERS(COUNTER_ENUM) COUNTERS,
 	COUNT_REQUESTER = COUNT_REQUESTS, /* the first of each group */
 	COUNT_RESPONDER = COUNT_EXECUTED,
 	COUNT_DERIVED = COUNT_SENT_PKTS,
+	COUNT_NET = COUNT_NET_SENT,
+	COUNTERS_NET = COUNTERS - COUNT_NET,
 };
 #undef COUNTER_ENUM
 

@@ -173,16 +173,41 @@ int engine_watch(int pidfd, uint32_t slot)
 	                      EPOLLIN | EPOLLONESHOT);
 }
 
+static void wait_for_source(struct engine_source *source)
+{
+	int err = add_descriptor(source->fd, WHAT_SOURCE | (uintptr_t)source,
+	                         source->events ? source->events : EPOLLIN);
+
+	if (err && err != -EEXIST && !engine.blind)
+		mock_error("a descriptor cannot be waited for: %s", strerror(-err));
+}
+
 void engine_add(struct engine_source *source)
 {
-	int err;
-
 	pthread_mutex_lock(&sources_lock);
 	list_add_tail(&sources, &source->node);
-	err = add_descriptor(source->fd, WHAT_SOURCE | (uintptr_t)source, EPOLLIN);
-	if (err)
-		mock_error("a descriptor cannot be waited for: %s", strerror(-err));
+	wait_for_source(source);
 	pthread_mutex_unlock(&sources_lock);
+}
+
+/* An exclusive one cannot be changed (EPOLLEXCLUSIVE, epoll_ctl(2)), so it goes. */
+void engine_pause(struct engine_source *source)
+{
+	if (!engine.blind)
+		epoll_ctl(engine.poll, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+void engine_resume(struct engine_source *source)
+{
+	struct epoll_event event = {
+		.events = source->events,
+		.data.u64 = WHAT_SOURCE | (uintptr_t)source,
+	};
+
+	if (!(source->events & EPOLLONESHOT))
+		wait_for_source(source);
+	else if (!engine.blind)
+		epoll_ctl(engine.poll, EPOLL_CTL_MOD, source->fd, &event);
 }
 
 static bool is_source(const struct engine_source *source)
@@ -201,6 +226,8 @@ static void drop_source(struct engine_source *source)
 	list_del(&source->node);
 	if (!engine.blind)
 		close(source->fd);
+	if (source->gone)
+		source->gone(source);
 }
 
 void engine_remove(struct engine_source *source)
@@ -214,10 +241,17 @@ void engine_remove(struct engine_source *source)
 /* It may have been removed since the event was there. */
 static void handle_source(struct engine_source *source)
 {
+	bool stays = false;
+
 	pthread_mutex_lock(&sources_lock);
-	if (is_source(source))
-		source->ready(source);
+	if (is_source(source)) {
+		stays = source->gone;
+		if (!stays)
+			source->ready(source);
+	}
 	pthread_mutex_unlock(&sources_lock);
+	if (stays)
+		source->ready(source);
 }
 
 static void handle_event(const struct epoll_event *event)
@@ -346,6 +380,29 @@ int engine_start(int bell)
 	return 0;
 }
 
+/* The child's copy would keep the parent's open. */
+static void drop_sources(void)
+{
+	struct list *at, *next;
+
+	list_for_each_safe (at, next, &sources)
+		drop_source(list_entry(at, struct engine_source, node));
+}
+
+static void drop_staying(void)
+{
+	struct list *at, *next;
+
+	pthread_mutex_lock(&sources_lock);
+	list_for_each_safe (at, next, &sources) {
+		struct engine_source *source = list_entry(at, struct engine_source, node);
+
+		if (source->gone)
+			drop_source(source);
+	}
+	pthread_mutex_unlock(&sources_lock);
+}
+
 int engine_stop(bool exiting)
 {
 	struct timespec deadline;
@@ -362,17 +419,10 @@ int engine_stop(bool exiting)
 	if (err)
 		return -err;
 	engine.running = false;
+	if (!exiting)
+		drop_staying();
 	close_all();
 	return 0;
-}
-
-/* The child's copy would keep the parent's open. */
-static void drop_sources(void)
-{
-	struct list *at, *next;
-
-	list_for_each_safe (at, next, &sources)
-		drop_source(list_entry(at, struct engine_source, node));
 }
 
 void engine_fork(enum fork_stage stage)

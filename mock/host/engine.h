@@ -80,10 +80,20 @@ void inbox_tell(const struct peer *to, enum inbox_kind kind, const void *body,
 struct engine_source {
 	int fd;
 	void (*ready)(struct engine_source *source);
+	/*
+	 * Of one that stays as long as this process is on the host: ready() runs without
+	 * a lock of the engine's, so that it may wait for locks under which others call
+	 * engine_add(). The process left, or is a child: the descriptor is closed.
+	 */
+	void (*gone)(struct engine_source *source);
+	uint32_t events;  /* of epoll_ctl(2); 0: EPOLLIN */
 	struct list node; /* the engine's */
 };
 
 void engine_add(struct engine_source *source);
+/* Not looked at until it is resumed. Of one with gone(), which was added. Any thread. */
+void engine_pause(struct engine_source *source);
+void engine_resume(struct engine_source *source);
 /* After it returns, ready() neither runs nor will run. Not from within ready(). Of one
  * that is not there, nothing. */
 void engine_remove(struct engine_source *source);

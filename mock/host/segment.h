@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "host/counters.h"
 #include "host/lock.h"
 #include "host/owner_lock.h"
 
@@ -62,6 +63,7 @@ struct segment_head {
 	struct owner_lock
 	        atomic_lock; /* atomics on this process's memory, one at a time */
 	struct inbox inbox;
+	_Atomic uint64_t net[COUNTERS_NET]; /* host/counters.h: from COUNT_NET on */
 };
 
 /*

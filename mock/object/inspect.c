@@ -295,9 +295,12 @@ static void load(struct counters *sum, enum counter first, const tally *from,
 /* Whether a QP uses the block or not: its counts stay. */
 static void count_segment(int segment, struct counters *sum)
 {
+	tally net[COUNTERS_NET];
 	struct block_walk walk;
 	struct qp_shared qp;
 
+	if (!segment_read(segment, offsetof(struct segment_head, net), net, sizeof(net)))
+		load(sum, COUNT_NET, net, COUNTERS_NET);
 	block_walk(&walk, segment, offsetof(struct segment_head, qp_list), sizeof(qp));
 	while (block_next(&walk, &qp, sizeof(qp))) {
 		load(sum, COUNT_REQUESTER, qp.requester, ARRAY_SIZE(qp.requester));

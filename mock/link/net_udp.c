@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The network of this process: UDP port 4791.
+ *
+ * A thread that polls takes what has arrived itself. The engine is woken for it
+ * otherwise, and looks away for a while when it finds that somebody polls all the time:
+ * it would be woken for every packet, and be too late.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "host/engine.h"
+#include "host/registry.h"
+#include "link/net.h"
+#include "link/net_receive.h"
+#include "link/net_send.h"
+#include "wire/headers.h"
+#include "wire/icrc.h"
+#include "wire/roce.h"
+
+enum {
+	GROUP = 0xffffff,  /* the QP number of multicast */
+	MANAGER = 1,       /* … and of the connection manager */
+	AWAY_NS = 1000000, /* how long the engine looks away */
+	DENSE_NS = 20000,  /* one poll in that time: somebody polls */
+	DENSE_POLLS = 8,   /* … at least so often */
+	IDLE_LOOKS = 64,   /* after so many in vain, only … */
+	LOOK_EVERY = 8,    /* … every so manieth poll asks the system */
+};
+
+static struct {
+	pthread_mutex_t starting;
+	_Atomic bool started;
+	struct engine_source port;    /* what arrives */
+	struct engine_source room[2]; /* to send, when there was none */
+	struct net_sender sender[2];  /* IPv4, IPv6 */
+	_Atomic bool blocked;         /* a send found no room */
+	pthread_mutex_t receiving;
+	bool broken; /* … is of no use */
+	_Atomic unsigned int polls;
+	unsigned int polls_seen; /* the engine's, as of … */
+	uint64_t seen_at;        /* … this time */
+	struct timer back;       /* the engine looks again */
+	struct net_takers takers;
+} net = {
+	.starting = PTHREAD_MUTEX_INITIALIZER,
+	.receiving = PTHREAD_MUTEX_INITIALIZER,
+	.sender = { { .fd = -1 }, { .fd = -1 } },
+};
+
+static void count(enum counter counter, unsigned int more)
+{
+	atomic_fetch_add_explicit(&segment_head()->net[counter - COUNT_NET], more,
+	                          memory_order_relaxed);
+}
+
+void net_set_takers(const struct net_takers *takers)
+{
+	if (takers->packet)
+		net.takers.packet = takers->packet;
+	if (takers->mad)
+		net.takers.mad = takers->mad;
+	if (takers->mad_owner)
+		net.takers.mad_owner = takers->mad_owner;
+	if (takers->writable)
+		net.takers.writable = takers->writable;
+}
+
+/* --- receiving --------------------------------------------------------------------- */
+
+static uint32_t destination(const uint8_t *bth)
+{
+	return (uint32_t)bth[5] << 16 | (uint32_t)bth[6] << 8 | bth[7];
+}
+
+static void take(const struct net_path *path, const uint8_t *bth, size_t length)
+{
+	struct host_place place;
+	uint32_t qpn = destination(bth);
+
+	if (qpn == MANAGER) {
+		if (net.takers.mad)
+			net.takers.mad(path, bth, length);
+	} else if (qpn != GROUP && registry_qpn_find(qpn, &place)) {
+		count(COUNT_DROP_UNKNOWN_QP, 1);
+	} else if (net.takers.packet) {
+		net.takers.packet(path, bth, length);
+	}
+}
+
+static void check_and_take(const struct net_arrival *arrival, const uint8_t *packet,
+                           size_t length, unsigned int number)
+{
+	if (length < ICRC_BTH + ICRC_LENGTH) {
+		count(COUNT_DROP_TRUNCATED, 1);
+	} else if (!net_icrc_is_right(arrival, packet, length, number)) {
+		count(COUNT_DROP_ICRC, 1);
+	} else {
+		count(COUNT_NET_RCVD, 1);
+		take(&arrival->path, packet, length - ICRC_LENGTH);
+	}
+}
+
+static void arrived(const struct net_arrival *arrival)
+{
+	size_t left = arrival->length;
+	unsigned int number = 0;
+
+	for (const uint8_t *at = arrival->data; left; number++) {
+		size_t length = left < arrival->segment ? left : arrival->segment;
+
+		check_and_take(arrival, at, length, number);
+		at += length;
+		left -= length;
+	}
+}
+
+/* The program closed our descriptor, which may be another's by now. */
+static void give_up(int err)
+{
+	mock_error("UDP port 4791 cannot be read any more: %s: close only what the "
+	           "program opened",
+	           strerror(-err));
+	net.broken = true;
+}
+
+/* The lock is held: the buffers are one. */
+static bool look(void)
+{
+	int found = net.broken ? 0 : net_receive(net.port.fd, arrived);
+
+	if (found < 0)
+		give_up(found);
+	return found > 0;
+}
+
+static bool udp_poll(void)
+{
+	static _Thread_local unsigned int idle;
+	unsigned int polls;
+	bool any;
+
+	if (!atomic_load_explicit(&net.started, memory_order_acquire))
+		return false;
+	polls = atomic_load_explicit(&net.polls, memory_order_relaxed) + 1;
+	atomic_store_explicit(&net.polls, polls, memory_order_relaxed);
+	if (idle >= IDLE_LOOKS && polls % LOOK_EVERY)
+		return false;
+	if (pthread_mutex_trylock(&net.receiving))
+		return false;
+	any = look();
+	pthread_mutex_unlock(&net.receiving);
+	idle = any ? 0 : idle + (idle < IDLE_LOOKS);
+	return any;
+}
+
+/* Whether the program polled all the time since the last call. */
+static bool is_polled(void)
+{
+	unsigned int now_polls = atomic_load(&net.polls);
+	uint64_t polls = now_polls - net.polls_seen, now = now_ns();
+	uint64_t passed = now - net.seen_at;
+
+	net.polls_seen = now_polls;
+	net.seen_at = now;
+	return polls >= DENSE_POLLS && polls * DENSE_NS >= passed;
+}
+
+static void port_ready(struct engine_source *source)
+{
+	pthread_mutex_lock(&net.receiving);
+	if (is_polled() && !timer_arm(&net.back, now_ns() + AWAY_NS))
+		engine_pause(source);
+	while (look())
+		;
+	pthread_mutex_unlock(&net.receiving);
+}
+
+static void look_again(struct timer *timer)
+{
+	bool away;
+
+	pthread_mutex_lock(&net.receiving);
+	away = is_polled() && !timer_arm(timer, now_ns() + AWAY_NS);
+	pthread_mutex_unlock(&net.receiving);
+	if (!away)
+		engine_resume(&net.port);
+}
+
+/* --- sending -------------------------------------------------------------------------
+ */
+
+static void room_ready(struct engine_source *source)
+{
+	(void)source;
+	if (atomic_exchange(&net.blocked, false) && net.takers.writable)
+		net.takers.writable();
+}
+
+static int udp_send(const struct net_path *path, const struct net_packet *packets,
+                    unsigned int packets_count)
+{
+	unsigned int family = !gid_is_mapped(path->remote.raw);
+	int taken;
+
+	if (!atomic_load_explicit(&net.started, memory_order_acquire) ||
+	    net.sender[family].fd < 0)
+		return -ENETUNREACH;
+	taken = net_sender_send(&net.sender[family], path, packets, packets_count);
+	if (taken > 0)
+		count(COUNT_NET_SENT, (unsigned int)taken);
+	if (taken < 0 && taken != -EAGAIN)
+		return taken;
+	if (taken < (int)packets_count) {
+		atomic_store(&net.blocked, true);
+		engine_resume(&net.room[family]);
+	}
+	return taken < 0 ? 0 : taken;
+}
+
+const struct net_ops net_udp = { .send = udp_send, .poll = udp_poll };
+
+/* --- beginning and end ---------------------------------------------------------------
+ */
+
+/* Not to be used any more: this process left the host, or is a child. */
+static void port_gone(struct engine_source *source)
+{
+	source->fd = -1;
+	net.broken = false;
+	atomic_store(&net.started, false);
+	pthread_mutex_init(&net.receiving, NULL);
+	pthread_mutex_init(&net.starting, NULL);
+}
+
+static void room_gone(struct engine_source *source)
+{
+	net.sender[source - net.room].fd = source->fd = -1;
+}
+
+static int open_senders(void)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	int err = -EAFNOSUPPORT;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(families); i++) {
+		net.sender[i].fd = -1;
+		if (!net_sender_open(&net.sender[i], families[i]))
+			err = 0;
+	}
+	return err;
+}
+
+static void watch(struct engine_source *source, int fd, uint32_t events,
+                  void (*ready)(struct engine_source *source),
+                  void (*gone)(struct engine_source *source))
+{
+	*source = (struct engine_source){
+		.fd = fd, .events = events, .ready = ready, .gone = gone
+	};
+	if (fd >= 0)
+		engine_add(source);
+}
+
+static int start(void)
+{
+	int err = open_senders(), fd;
+
+	if (err)
+		return err;
+	fd = net_port_open();
+	if (fd < 0)
+		return fd;
+	timer_init(&net.back, look_again);
+	for (unsigned int i = 0; i < ARRAY_SIZE(net.room); i++)
+		watch(&net.room[i], net.sender[i].fd, EPOLLOUT | EPOLLONESHOT, room_ready,
+		      room_gone);
+	watch(&net.port, fd, EPOLLIN | EPOLLEXCLUSIVE, port_ready, port_gone);
+	atomic_store_explicit(&net.started, true, memory_order_release);
+	return 0;
+}
+
+int net_start(void)
+{
+	int err = 0;
+
+	if (likely(atomic_load_explicit(&net.started, memory_order_acquire)))
+		return 0;
+	pthread_mutex_lock(&net.starting);
+	if (!atomic_load(&net.started))
+		err = start();
+	pthread_mutex_unlock(&net.starting);
+	return err;
+}
