@@ -12,6 +12,12 @@ static inline int verbs_result(int err)
 	return -err;
 }
 
+/* such a verb, of something that the device has not: to be seen in errno as well */
+static inline int refused(void)
+{
+	return errno = EOPNOTSUPP;
+}
+
 /* verbs that return -1 and set errno */
 static inline int errno_result(int err)
 {

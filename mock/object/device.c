@@ -248,6 +248,21 @@ static void set_speed(unsigned int mbps, struct ibv_port_attr *attr)
 	attr->active_speed = speeds[i].speed;
 }
 
+static unsigned int interface_speed(const struct device *device)
+{
+	return device->netdev[0] ? gid_interface_speed(device->netdev) : gid_port_speed();
+}
+
+unsigned int device_mbps(const struct device *device)
+{
+	enum { LEAST = 2500 }; /* as set_speed() has it */
+	unsigned int mbps;
+
+	gid_refresh_old();
+	mbps = interface_speed(device);
+	return mbps ? mbps : LEAST;
+}
+
 void device_query_port(const struct device *device, struct ibv_port_attr *attr)
 {
 	bool up;
@@ -263,9 +278,7 @@ void device_query_port(const struct device *device, struct ibv_port_attr *attr)
 	attr->max_msg_sz = (uint32_t)settings()->max_msg;
 	attr->pkey_tbl_len = 1;
 	attr->max_vl_num = 1; /* VL0 alone (IBA 14.2.5.6) */
-	set_speed(device->netdev[0] ? gid_interface_speed(device->netdev)
-	                            : gid_port_speed(),
-	          attr);
+	set_speed(interface_speed(device), attr);
 	attr->phys_state = up ? 5 : 3; /* LinkUp, Disabled: IBA 14.2.5.6 */
 	attr->link_layer = IBV_LINK_LAYER_ETHERNET;
 }

@@ -84,6 +84,8 @@ void context_close(struct context *context);
 void device_query(const struct device *device, struct ibv_device_attr *attr);
 void device_query_ex(const struct device *device, struct ibv_device_attr_ex *attr);
 void device_query_port(const struct device *device, struct ibv_port_attr *attr);
+/* What its interface says of its speed, or the least that there is. */
+unsigned int device_mbps(const struct device *device);
 uint64_t device_guid(const struct device *device);
 
 #endif

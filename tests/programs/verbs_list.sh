@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The list of verbs has every function of the libraries and headers that are installed, our library
-# defines what it says, and docs/verbs.md is made of it.
+# defines what it says, and docs/verbs.md is made of it. VERBS_ROOT=/path/of/another/system looks at
+# those that are installed there (scripts/newer-rdma-core.sh).
 . "$(dirname "$0")/../lib.sh"
 CC=${CC:-gcc}
 need nm "$CC"
@@ -27,8 +28,17 @@ public() {
 		sub(/@.*/, "", $3); print $3 }' | LC_ALL=C sort -u
 }
 
+root=${VERBS_ROOT:-}
+installed() {
+	if [ -n "$root" ]; then
+		find -H "$root/lib" "$root/usr/lib" -name "$1" | head -n 1
+	else
+		"$CC" -print-file-name="$1"
+	fi
+}
+
 for library in libibverbs.so.1 librdmacm.so.1; do
-	file=$("$CC" -print-file-name=$library)
+	file=$(installed $library)
 	[ -e "$file" ] || skip "$library is not installed"
 	public "$file" >"$TEST_TMP/$library"
 	[ "$(wc -l <"$TEST_TMP/$library")" -gt 50 ] || fail "$file: too few functions to be it"
@@ -43,7 +53,14 @@ only_in "$TEST_TMP/newer" "$TEST_TMP/ours" "libmockrdma.so does not define, for 
 grep -E '^_?(ibv|rdma|verbs)_' "$TEST_TMP/ours" >"$TEST_TMP/verbs"
 only_in "$TEST_TMP/verbs" "$TEST_TMP/exported" "libmockrdma.so defines what the list has not"
 
-header() { echo "#include <$1>" | "$CC" -E -x c - | sed -n "s|^# [0-9]* \"\\(/[^\"]*$1\\)\".*|\\1|p" | head -n 1; }
+header() {
+	if [ -n "$root" ]; then
+		echo "$root/usr/include/$1"
+	else
+		echo "#include <$1>" | "$CC" -E -x c - |
+			sed -n "s|^# [0-9]* \"\\(/[^\"]*$1\\)\".*|\\1|p" | head -n 1
+	fi
+}
 verbs_h=$(header infiniband/verbs.h)
 
 # The name is the word before the first parenthesis, on the line of `static inline` or the next ones.

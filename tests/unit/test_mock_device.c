@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Devices, ports, GIDs and partitions as programs ask for them. */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <fcntl.h>
@@ -109,6 +110,26 @@ static void port_body(struct side *side)
 	CHECK_EQ(ibv_close_device(context), 0);
 }
 ALONE(port)
+
+/* Since rdma-core 62; of the same order as what ibv_query_port() says in lanes. */
+static void port_speed_body(struct side *side)
+{
+	int (*query)(struct ibv_context *, uint32_t, uint64_t *);
+	struct ibv_context *context;
+	uint64_t speed = 0;
+
+	(void)side;
+	context = rc_open_device();
+	*(void **)&query = CHECK_OBJECT(dlsym(RTLD_DEFAULT, "ibv_query_port_speed"));
+	CHECK_EQ(query(context, RC_PORT, &speed), 0);
+	CHECK(speed > 0);
+	CHECK_EQ(query(context, 0, &speed), EINVAL);
+	CHECK_EQ(query(context, RC_PORT + 1, &speed), EINVAL);
+	CHECK_EQ(query(context, RC_PORT, NULL), EINVAL);
+	CHECK_EQ(query(NULL, RC_PORT, &speed), EINVAL);
+	CHECK_EQ(ibv_close_device(context), 0);
+}
+ALONE(port_speed)
 
 static int gid_of(const struct sockaddr *address, char *text)
 {
@@ -294,6 +315,7 @@ int main(void)
 		cmocka_unit_test(attributes),
 		cmocka_unit_test(attributes_ex),
 		cmocka_unit_test(port),
+		cmocka_unit_test(port_speed),
 		cmocka_unit_test(every_address_is_a_gid),
 		cmocka_unit_test(gid_table),
 		cmocka_unit_test(gid_beyond_the_table),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -180,7 +181,7 @@ static void flags_body(struct side *side)
 }
 ALONE(flags)
 
-/* --- ibv_reg_mr_ex, of rdma-core 60 ---------------------------------------------------
+/* --- ibv_reg_mr_ex, of rdma-core 59, and ibv_alloc_buf, of 64 -------------------------
  */
 
 /* As its header has it, which may be installed or not. */
@@ -193,6 +194,7 @@ struct region {
 	int fd;
 	uint64_t fd_offset;
 	void *dmah;
+	void *buf;
 };
 
 static struct ibv_mr *reg_mr_ex(struct ibv_pd *pd, struct region *region)
@@ -227,11 +229,74 @@ static void reg_ex_body(struct side *side)
 	CHECK_FAILS(reg_mr_ex(pair.b.pd, &attr), EINVAL);
 	attr.comp_mask = 1 | 4 | 8;
 	CHECK_FAILS(reg_mr_ex(pair.b.pd, &attr), EOPNOTSUPP);
+	attr.comp_mask = 2 | 4;
+	CHECK_FAILS(reg_mr_ex(pair.b.pd, &attr), EINVAL);
 	CHECK_FAILS(reg_mr_ex(pair.b.pd, NULL), EINVAL);
 	CHECK_FAILS(reg_mr_ex(NULL, &attr), EINVAL);
 	rc_pair_close(&pair);
 }
 ALONE(reg_ex)
+
+struct buffer_calls {
+	void *(*alloc)(struct ibv_pd *, size_t, void **);
+	void (*free)(void *);
+	struct ibv_mr *(*reg)(struct ibv_pd *, void *, void *, size_t, int);
+	int (*export)(void *);
+};
+
+static void buffer_calls(struct buffer_calls *call)
+{
+	*(void **)&call->alloc = CHECK_OBJECT(dlsym(RTLD_DEFAULT, "ibv_alloc_buf"));
+	*(void **)&call->free = CHECK_OBJECT(dlsym(RTLD_DEFAULT, "ibv_free_buf"));
+	*(void **)&call->reg = CHECK_OBJECT(dlsym(RTLD_DEFAULT, "ibv_reg_buf_mr"));
+	*(void **)&call->export =
+	        CHECK_OBJECT(dlsym(RTLD_DEFAULT, "ibv_export_buf_dmabuf_fd"));
+}
+
+static void buffer_body(struct side *side)
+{
+	enum { BYTES = 5000 };
+	struct region attr = { .length = 64, .access = RC_ALL_ACCESS };
+	struct buffer_calls call;
+	struct rc_pair pair;
+	struct ibv_mr *mr;
+	struct ibv_pd *pd;
+	char *memory;
+	void *buf;
+
+	(void)side;
+	buffer_calls(&call);
+	rc_pair_open(&pair, &rc_default);
+	CHECK_FAILS(call.alloc(pair.b.pd, 0, &buf), EINVAL);
+	CHECK_FAILS(call.alloc(pair.b.pd, SIZE_MAX, &buf), ENOMEM);
+	pd = CHECK_OBJECT(ibv_alloc_pd(pair.b.context));
+	memory = CHECK_OBJECT(call.alloc(pd, BYTES, &buf));
+	CHECK_EQ((uintptr_t)memory % (uintptr_t)sysconf(_SC_PAGESIZE), 0);
+	CHECK_EQ(ibv_dealloc_pd(pd), EBUSY);
+	CHECK_FAILS(call.export(buf), ENODATA);
+	/* Of another domain, and beyond either end. */
+	CHECK_FAILS(call.reg(pair.b.pd, buf, memory, BYTES, 0), EINVAL);
+	CHECK_FAILS(call.reg(pd, buf, memory - 1, BYTES, 0), EINVAL);
+	CHECK_FAILS(call.reg(pd, buf, memory + 1, BYTES, 0), EINVAL);
+	CHECK_FAILS(call.reg(pd, NULL, memory, BYTES, 0), EINVAL);
+	mr = CHECK_OBJECT(call.reg(pd, buf, memory + 1, BYTES - 1, 0));
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	call.free(buf);
+	CHECK_EQ(ibv_dealloc_pd(pd), 0);
+
+	memory = CHECK_OBJECT(call.alloc(pair.b.pd, BYTES, &buf));
+	attr.addr = memory + 4096;
+	attr.buf = buf;
+	attr.comp_mask = 2 | 32;
+	mr = CHECK_OBJECT(reg_mr_ex(pair.b.pd, &attr));
+	expect_write(&pair, mr, memory + 4096, IBV_WC_SUCCESS);
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	attr.comp_mask = 32;
+	CHECK_FAILS(reg_mr_ex(pair.b.pd, &attr), EINVAL);
+	call.free(buf);
+	rc_pair_close(&pair);
+}
+ALONE(buffer)
 
 /* --- ibv_advise_mr
  * ---------------------------------------------------------------------- */
@@ -529,6 +594,7 @@ int main(void)
 		cmocka_unit_test(rereg_failures_change_nothing),
 		cmocka_unit_test(flags),
 		cmocka_unit_test(reg_ex),
+		cmocka_unit_test(buffer),
 		cmocka_unit_test(advice),
 		cmocka_unit_test(null_region),
 		cmocka_unit_test(device_memory),

@@ -25,6 +25,7 @@ enum state { DONE, NOTHING, SYSTEM };
 #define REFUSES(error, what) DONE
 #define TABLE(...)
 #define NEWER(...)
+#define BEHIND(...)
 #define INLINE(...)
 #define EXPORT(library, function, since, state_, text) { #function, state_ },
 static const struct export

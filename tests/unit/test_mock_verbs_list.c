@@ -30,6 +30,7 @@ struct export
 #define EXPORT(library, function, since, state, text) { #function, state },
 #define TABLE(...)
 #define NEWER(...)
+#define BEHIND(...)
 #define INLINE(...)
 static const struct export exports[] = {
 #include "api/verbs_list.def"
