@@ -33,23 +33,6 @@ ABSENT_POINTER(struct ibv_mr, ibv_reg_dmabuf_mr, struct ibv_pd *pd, uint64_t off
 ABSENT_INT(ibv_query_ece, struct ibv_qp *qp, struct ibv_ece *ece)
 ABSENT_INT(ibv_set_ece, struct ibv_qp *qp, struct ibv_ece *ece)
 
-ABSENT_POINTER(struct ibv_context, ibv_import_device, int cmd_fd)
-ABSENT_POINTER(struct ibv_pd, ibv_import_pd, struct ibv_context *context, uint32_t handle)
-ABSENT_POINTER(struct ibv_mr, ibv_import_mr, struct ibv_pd *pd, uint32_t handle)
-ABSENT_POINTER(struct ibv_dm, ibv_import_dm, struct ibv_context *context, uint32_t handle)
-
-MOCK_API void ibv_unimport_pd(struct ibv_pd *pd)
-{
-}
-
-MOCK_API void ibv_unimport_mr(struct ibv_mr *mr)
-{
-}
-
-MOCK_API void ibv_unimport_dm(struct ibv_dm *dm)
-{
-}
-
 /* Data that a WRITE carries may appear in any order: a yes would promise more than
  * memcpy() does. */
 MOCK_API int ibv_query_qp_data_in_order(struct ibv_qp *qp, enum ibv_wr_opcode opcode,

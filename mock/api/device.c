@@ -9,6 +9,7 @@
 #include "api/tables.h"
 #include "object/device.h"
 #include "object/gid.h"
+#include "object/import.h"
 #include "transport/transport.h"
 
 #undef ibv_query_port
@@ -66,6 +67,19 @@ MOCK_API struct ibv_context *ibv_open_device(struct ibv_device *device)
 	int err = device ? open_context(to_device(device), &context) : -EINVAL;
 
 	return err ? null_result(err) : &context->vctx.context;
+}
+
+MOCK_API struct ibv_context *ibv_import_device(int cmd_fd)
+{
+	struct context *context;
+	int err;
+
+	transport_init();
+	err = context_import(cmd_fd, &context);
+	if (err)
+		return null_result(err);
+	tables_fill(context);
+	return &context->vctx.context;
 }
 
 MOCK_API int ibv_close_device(struct ibv_context *context)

@@ -37,17 +37,17 @@ struct ibv_dm *table_alloc_dm(struct ibv_context *context, struct ibv_alloc_dm_a
 
 int table_free_dm(struct ibv_dm *dm)
 {
-	return verbs_result(dm_free(to_dm(dm)));
+	return verbs_result(dm_free(dm));
 }
 
 struct ibv_mr *table_reg_dm_mr(struct ibv_pd *pd, struct ibv_dm *ibv, uint64_t offset,
                                size_t length, unsigned int access)
 {
-	struct dm *dm = to_dm(ibv);
+	struct dm *dm = ibv ? to_dm(ibv) : NULL;
 	struct mr *mr;
 	int err = -EINVAL;
 
-	if (ibv && (access & IBV_ACCESS_ZERO_BASED) && dm_has(dm, offset, length))
+	if (dm && (access & IBV_ACCESS_ZERO_BASED) && dm_has(dm, offset, length))
 		err = mr_register_dm(pd, dm, dm->memory + offset, length, access, &mr);
 	return err ? null_result(err) : &mr->ibv;
 }

@@ -10,7 +10,7 @@
 MOCK_API struct ibv_srq *ibv_create_srq(struct ibv_pd *pd, struct ibv_srq_init_attr *attr)
 {
 	struct srq *srq;
-	int err = pd && attr ? srq_create(to_pd(pd), attr, &srq) : -EINVAL;
+	int err = pd && attr ? srq_create(pd, attr, &srq) : -EINVAL;
 
 	if (err)
 		return null_result(err);

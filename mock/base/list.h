@@ -10,6 +10,11 @@ struct list {
 	struct list *next, *prev;
 };
 
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
+
 static inline void list_init(struct list *head)
 {
 	head->next = head->prev = head;

@@ -40,10 +40,6 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 
 	if (!made)
 		return NULL;
-	if (handle_alloc(&ids, made, &made->handle)) {
-		free(made);
-		return NULL;
-	}
 	memset(made->foreign.is_true, 1, sizeof(made->foreign.is_true));
 	made->rdma.channel = channel;
 	made->rdma.context = context;
@@ -53,6 +49,10 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 	made->options.ack_timeout = ACK_TIMEOUT;
 	list_init(&made->memberships);
 	conn_init(&made->conn);
+	if (handle_alloc(&ids, made, &made->handle)) {
+		free(made);
+		return NULL;
+	}
 	return made;
 }
 

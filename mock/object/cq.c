@@ -84,21 +84,23 @@ int cq_create(struct ibv_context *context, unsigned int entries, void *cq_contex
 	if (err)
 		goto free_made;
 	base = cq_base(made);
-	err = handle_alloc(&cqs, made, &base->handle);
-	if (err)
-		goto unshare;
-	made->sh->handle = base->handle;
 	base->context = context;
 	base->channel = channel ? &channel->ibv : NULL;
 	base->cq_context = cq_context;
 	base->cqe = made->sh->size;
 	pthread_mutex_init(&base->mutex, NULL);
 	pthread_cond_init(&base->cond, NULL);
+	err = handle_alloc(&cqs, made, &base->handle);
+	if (err)
+		goto unshare;
+	made->sh->handle = base->handle;
 	if (channel)
 		atomic_fetch_add(&channel->users, 1);
 	*cq = made;
 	return 0;
 unshare:
+	pthread_mutex_destroy(&base->mutex);
+	pthread_cond_destroy(&base->cond);
 	cq_unshare(made);
 free_made:
 	free(made);

@@ -12,6 +12,7 @@
 #include "object/dm.h"
 #include "object/clock.h"
 #include "object/gid.h"
+#include "object/import.h"
 #include "object/port.h"
 
 static struct device devices[DEVICES_MAX];
@@ -134,17 +135,21 @@ int context_open(struct device *device, struct context **context)
 	err = async_open(made);
 	if (err)
 		goto free_made;
+	err = opening_make(made, device->index);
+	if (err)
+		goto close_async;
 	pthread_mutex_init(&made->lock, NULL);
 	list_init(&made->qps);
 	made->vctx.sz = sizeof(made->vctx);
 	made->vctx.context.device = &device->ibv;
-	made->vctx.context.cmd_fd = -1;
 	made->vctx.context.num_comp_vectors = 1;
 	made->vctx.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
 	pthread_mutex_init(&made->vctx.context.mutex, NULL);
 	port_open(made);
 	*context = made;
 	return 0;
+close_async:
+	async_close(made);
 free_made:
 	free(made);
 detach:
@@ -156,6 +161,7 @@ void context_close(struct context *context)
 {
 	port_close(context);
 	async_close(context);
+	close(context->vctx.context.cmd_fd);
 	pthread_mutex_destroy(&context->vctx.context.mutex);
 	pthread_mutex_destroy(&context->lock);
 	free(context);

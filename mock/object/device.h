@@ -38,6 +38,7 @@ struct context {
 	pthread_mutex_t lock;
 	struct list qps; /* under lock */
 	struct async_queue *async;
+	uint64_t opening; /* object/import.h */
 	/* Of object/port.c, under its lock. */
 	struct list port_node;
 	bool port_up; /* what it was told last */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "host/settings.h"
+#include "object/device.h"
 #include "object/handle.h"
 
 enum { LOG_ALIGN_LEAST = 3, LOG_ALIGN_MOST = 21 };
@@ -91,6 +92,9 @@ int dm_alloc(struct ibv_context *context, const struct ibv_alloc_dm_attr *attr,
 	made->ibv.context = context;
 	made->ibv.memcpy_to_dm = copy_to;
 	made->ibv.memcpy_from_dm = copy_from;
+	made->root = made;
+	made->opening = to_context(context)->opening;
+	refs_init(&made->refs);
 	err = fill(made, log_align);
 	if (err)
 		goto free_made;
@@ -103,13 +107,67 @@ give_back:
 	return err;
 }
 
-int dm_free(struct dm *dm)
+/* Nobody has the struct any more. */
+static void put(struct dm *dm)
 {
-	if (atomic_load(&dm->users))
-		return -EBUSY;
-	handle_free(&dms, dm->ibv.handle);
-	atomic_fetch_sub(&in_use, dm->length);
-	free(dm->memory);
+	struct dm *root = dm->root;
+
+	if (!refs_put(&dm->refs))
+		return;
 	free(dm);
+	if (root != dm)
+		put(root);
+}
+
+int dm_free(struct ibv_dm *ibv)
+{
+	struct dm *root = to_dm(ibv);
+
+	if (atomic_load(&root->users))
+		return -EBUSY;
+	if (atomic_exchange(&root->gone, true))
+		return -EINVAL;
+	handle_free(&dms, root->ibv.handle);
+	atomic_fetch_sub(&in_use, root->length);
+	root->length = 0;
+	free(root->memory);
+	put(container_of(ibv, struct dm, ibv));
 	return 0;
+}
+
+static void hold(void *object)
+{
+	refs_get(&((struct dm *)object)->refs);
+}
+
+int dm_import(struct ibv_context *context, uint32_t handle, struct dm **dm)
+{
+	struct dm *root = handle_hold(&dms, handle, hold), *made;
+
+	if (!root)
+		return -ENOENT;
+	if (root->opening != to_context(context)->opening) {
+		put(root);
+		return -ENOENT;
+	}
+	made = calloc(1, sizeof(*made));
+	if (!made) {
+		put(root);
+		return -ENOMEM;
+	}
+	made->ibv = root->ibv;
+	made->ibv.context = context;
+	made->root = root;
+	refs_init(&made->refs);
+	*dm = made;
+	return 0;
+}
+
+/* Whoever allocated it comes here too, when it was freed elsewhere. */
+void dm_unimport(struct ibv_dm *ibv)
+{
+	struct dm *dm = container_of(ibv, struct dm, ibv);
+
+	if (dm->root != dm || atomic_load(&dm->gone))
+		put(dm);
 }

@@ -6,18 +6,25 @@
 #include <infiniband/verbs.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "base/refs.h"
 #include "base/util.h"
 
 struct dm {
 	struct ibv_dm ibv;
+	struct dm *root;  /* itself, or what it is an import of */
+	struct refs refs; /* of the struct: see object/import.h */
+	/* Of device memory that is none. */
+	uint64_t opening;
 	char *memory;
 	size_t length;
 	_Atomic uint32_t users; /* MRs */
+	_Atomic bool gone;
 };
 
+/* The device memory itself, also of an import. */
 static inline struct dm *to_dm(struct ibv_dm *dm)
 {
-	return container_of(dm, struct dm, ibv);
+	return container_of(dm, struct dm, ibv)->root;
 }
 
 /* Bytes that all of a process's may have together (MOCKRDMA_DM). */
@@ -27,8 +34,12 @@ uint64_t dm_most(void);
  * -ENOMEM. */
 int dm_alloc(struct ibv_context *context, const struct ibv_alloc_dm_attr *attr,
              struct dm **dm);
-/* -EBUSY while a memory region is in it. */
-int dm_free(struct dm *dm);
+/* -EBUSY while a memory region is in it, -EINVAL when it is gone already. With an import,
+ * what it stands for goes. */
+int dm_free(struct ibv_dm *dm);
+/* As ibv_import_dm(3): -ENOENT when this context's opening has no such memory. */
+int dm_import(struct ibv_context *context, uint32_t handle, struct dm **dm);
+void dm_unimport(struct ibv_dm *dm);
 
 /* Whether the range is in it. */
 bool dm_has(const struct dm *dm, uint64_t offset, size_t length);

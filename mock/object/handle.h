@@ -38,7 +38,8 @@ struct handle_table {
 		.limit = offsetof(struct settings, member)    \
 	}
 
-/* 0 and a handle for the object, or -ENOMEM. Any thread. */
+/* 0 and a handle for the object, or -ENOMEM. Any thread. Another thread may find the
+ * object at once, for a handle that was given before: it has to be complete. */
 int handle_alloc(struct handle_table *table, void *object, uint32_t *handle);
 void handle_free(struct handle_table *table, uint32_t handle);
 

@@ -56,6 +56,8 @@ static void publish(const struct mr *mr, uint64_t iova, uint32_t access)
 	atomic_store_explicit(&entry->key, mr->ibv.lkey, memory_order_release);
 }
 
+static struct list all = LIST_INIT(all); /* under the keys' lock */
+
 static int create(struct ibv_pd *pd, void *addr, size_t length, uint64_t iova,
                   uint32_t access, struct mr **mr)
 {
@@ -67,10 +69,14 @@ static int create(struct ibv_pd *pd, void *addr, size_t length, uint64_t iova,
 	made->ibv = (struct ibv_mr){
 		.context = pd->context, .pd = pd, .addr = addr, .length = length
 	};
+	made->root = made;
+	refs_init(&made->refs);
 	keys_lock();
 	err = key_alloc(pd->handle, access, &made->entry, &made->ibv.lkey);
-	if (!err)
+	if (!err) {
 		publish(made, iova, access);
+		list_add_tail(&all, &made->node);
+	}
 	keys_unlock();
 	if (err) {
 		free(made);
@@ -126,26 +132,106 @@ int mr_register_null(struct ibv_pd *pd, struct mr **mr)
 	return 0;
 }
 
-int mr_unregister(struct mr *mr, mr_settle *settle)
+/* Nobody has the struct any more. */
+static void put(struct mr *mr)
 {
-	struct ibv_pd *pd = mr->ibv.pd;
+	struct mr *root = mr->root;
+
+	if (!refs_put(&mr->refs))
+		return;
+	free(mr);
+	if (root != mr)
+		put(root);
+}
+
+/* No look-up finds the key any more. */
+static int retire(struct mr *mr)
+{
+	int err = 0;
 
 	keys_lock();
-	if (mw_any_bound(mr->entry)) {
-		keys_unlock();
-		return -EBUSY;
+	if (mr->gone)
+		err = -EINVAL;
+	else if (mw_any_bound(mr->entry))
+		err = -EBUSY;
+	if (!err) {
+		mr->gone = true;
+		list_del(&mr->node);
+		key_retire(mr->ibv.lkey);
 	}
-	key_retire(mr->ibv.lkey);
 	keys_unlock();
+	return err;
+}
+
+int mr_unregister(struct mr *mr, mr_settle *settle)
+{
+	struct mr *root = mr->root;
+	struct ibv_pd *pd = root->ibv.pd;
+	int err = retire(root);
+
+	if (err)
+		return err;
 	settle(to_pd(pd));
 	keys_lock();
-	key_free(mr->entry);
+	key_free(root->entry);
 	keys_unlock();
 	pd_unuse(pd);
-	if (mr->dm)
-		atomic_fetch_sub(&mr->dm->users, 1);
-	free(mr);
+	if (root->dm)
+		atomic_fetch_sub(&root->dm->users, 1);
+	put(mr);
 	return 0;
+}
+
+/* The lock is held. */
+static struct mr *find(uint64_t opening, uint32_t handle)
+{
+	struct list *at;
+
+	list_for_each (at, &all) {
+		struct mr *mr = list_entry(at, struct mr, node);
+
+		if (mr->ibv.handle == handle && to_pd(mr->ibv.pd)->opening == opening)
+			return mr;
+	}
+	return NULL;
+}
+
+int mr_import(struct ibv_pd *pd, uint32_t handle, struct mr **mr)
+{
+	struct mr *made = calloc(1, sizeof(*made)), *root;
+
+	if (!made)
+		return -ENOMEM;
+	keys_lock();
+	root = find(to_pd(pd)->opening, handle);
+	if (root) {
+		refs_get(&root->refs);
+		made->ibv = root->ibv;
+	}
+	keys_unlock();
+	if (!root) {
+		free(made);
+		return -ENOENT;
+	}
+	made->ibv.context = pd->context;
+	made->ibv.pd = pd;
+	made->ibv.addr = NULL; /* as the manual page has it */
+	made->root = root;
+	refs_init(&made->refs);
+	*mr = made;
+	return 0;
+}
+
+/* Whoever registered the region comes here too, when it was deregistered elsewhere. */
+void mr_unimport(struct mr *mr)
+{
+	bool done;
+
+	keys_lock();
+	done = mr->root != mr || mr->gone;
+	keys_unlock();
+	if (done)
+		put(mr);
 }
 
 /* What the region is to be, and whether it can be so. */
@@ -198,12 +284,14 @@ static int change(struct mr *mr, const struct ibv_mr *wanted, uint64_t iova,
 int mr_reregister(struct mr *mr, int flags, struct ibv_pd *pd, void *addr, size_t length,
                   unsigned int access, mr_settle *settle)
 {
-	const struct mr_entry *entry = segment_ptr(mr->entry);
+	const struct mr_entry *entry = segment_ptr(mr->root->entry);
 	uint32_t now = atomic_load(&entry->access);
 	uint64_t iova = atomic_load(&entry->iova);
 	struct ibv_mr wanted = mr->ibv;
 	int err;
 
+	if (mr->root != mr)
+		return -EINVAL;
 	if (!(flags & IBV_REREG_MR_CHANGE_ACCESS))
 		access = now & KEY_RIGHTS;
 	if (flags & IBV_REREG_MR_CHANGE_PD)

@@ -5,6 +5,7 @@
 
 #include <infiniband/verbs.h>
 #include "base/list.h"
+#include "base/refs.h"
 #include "object/key.h"
 #include "object/pd.h"
 
@@ -12,8 +13,13 @@ struct dm;
 
 struct mr {
 	struct ibv_mr ibv;
+	struct mr *root;  /* itself, or what it is an import of */
+	struct refs refs; /* of the struct: see object/import.h */
+	/* Of a region that is none. */
 	seg_off entry;
-	struct dm *dm; /* whose memory it is, if any device memory's */
+	struct dm *dm;    /* whose memory it is, if any device memory's */
+	struct list node; /* of all regions, under the keys' lock */
+	bool gone;        /* likewise */
 };
 
 static inline struct mr *to_mr(struct ibv_mr *mr)
@@ -41,14 +47,20 @@ int mr_register_null(struct ibv_pd *pd, struct mr **mr);
 
 /*
  * Takes the key out of the table, and waits until nobody moves data under it. -EBUSY,
- * and nothing is changed, while a memory window is bound to it.
+ * and nothing is changed, while a memory window is bound to it; -EINVAL when it is gone
+ * already. With an import, its region goes.
  */
 int mr_unregister(struct mr *mr, mr_settle *settle);
 
+/* As ibv_import_mr(3): -ENOENT when the opening of the domain's context has no such
+ * region. */
+int mr_import(struct ibv_pd *pd, uint32_t handle, struct mr **mr);
+void mr_unimport(struct mr *mr);
+
 /*
  * As ibv_rereg_mr(3); what flags do not name is ignored. The keys stay the same, and are
- * not valid meanwhile. Any error leaves the region as it was: -EINVAL, -EFAULT as on
- * registering, -EBUSY while a window is bound to it.
+ * not valid meanwhile. Any error leaves the region as it was: -EINVAL, also of an import,
+ * -EFAULT as on registering, -EBUSY while a window is bound to it.
  */
 int mr_reregister(struct mr *mr, int flags, struct ibv_pd *pd, void *addr, size_t length,
                   unsigned int access, mr_settle *settle);

@@ -20,16 +20,19 @@ int pd_alloc(struct ibv_context *context, struct pd **pd)
 
 	if (!made)
 		return -ENOMEM;
-	err = handle_alloc(&pds, made, &made->ibv.handle);
-	if (err) {
-		free(made);
-		return err;
-	}
 	made->ibv.context = context;
 	made->root = made;
+	made->opening = to_context(context)->opening;
+	refs_init(&made->refs);
 	pthread_mutex_init(&made->lock, NULL);
 	list_init(&made->qps);
 	list_init(&made->srqs);
+	err = handle_alloc(&pds, made, &made->ibv.handle);
+	if (err) {
+		pthread_mutex_destroy(&made->lock);
+		free(made);
+		return err;
+	}
 	*pd = made;
 	return 0;
 }
@@ -50,10 +53,7 @@ static int parent_check(struct ibv_context *context,
 	    (!attr->alloc || !attr->free))
 		return -EINVAL;
 	/* Of a parent domain there is no parent domain. */
-	return container_of(attr->pd, struct pd, ibv)->root ==
-	                       container_of(attr->pd, struct pd, ibv)
-	               ? 0
-	               : -EINVAL;
+	return pd_is_parent(attr->pd) ? -EINVAL : 0;
 }
 
 int pd_alloc_parent(struct ibv_context *context,
@@ -78,27 +78,107 @@ int pd_alloc_parent(struct ibv_context *context,
 	return 0;
 }
 
-int pd_free(struct ibv_pd *ibv)
+/* Nobody has the struct any more. */
+static void put(struct pd *pd)
+{
+	struct pd *root = pd->root;
+
+	if (!refs_put(&pd->refs))
+		return;
+	if (root == pd)
+		pthread_mutex_destroy(&pd->lock);
+	free(pd);
+	if (root != pd)
+		put(root);
+}
+
+/* Through an import its domain is used, and the struct is wanted as long. */
+void pd_use(struct ibv_pd *ibv)
 {
 	struct pd *pd = container_of(ibv, struct pd, ibv);
 
-	if (atomic_load(&pd->users))
-		return -EBUSY;
-	if (pd->root == pd) {
-		handle_free(&pds, pd->ibv.handle);
-		pthread_mutex_destroy(&pd->lock);
-	} else {
-		if (pd->td)
-			atomic_fetch_sub(&pd->td->users, 1);
-		pd_unuse(&pd->root->ibv);
+	if (pd->import) {
+		refs_get(&pd->refs);
+		pd = pd->root;
 	}
+	atomic_fetch_add(&pd->users, 1);
+}
+
+void pd_unuse(struct ibv_pd *ibv)
+{
+	struct pd *pd = container_of(ibv, struct pd, ibv);
+
+	atomic_fetch_sub(pd->import ? &pd->root->users : &pd->users, 1);
+	if (pd->import)
+		put(pd);
+}
+
+static void free_parent(struct pd *pd)
+{
+	if (pd->td)
+		atomic_fetch_sub(&pd->td->users, 1);
+	pd_unuse(pd->attr.pd);
 	free(pd);
+}
+
+int pd_free(struct ibv_pd *ibv)
+{
+	struct pd *pd = container_of(ibv, struct pd, ibv), *root = to_pd(ibv);
+
+	if (atomic_load(pd->import ? &root->users : &pd->users))
+		return -EBUSY;
+	if (pd_is_parent(ibv)) {
+		free_parent(pd);
+		return 0;
+	}
+	if (atomic_exchange(&root->gone, true))
+		return -EINVAL;
+	handle_free(&pds, root->ibv.handle);
+	put(pd);
 	return 0;
+}
+
+static void hold(void *object)
+{
+	refs_get(&((struct pd *)object)->refs);
+}
+
+int pd_import(struct ibv_context *context, uint32_t handle, struct pd **pd)
+{
+	struct pd *root = handle_hold(&pds, handle, hold), *made;
+
+	if (!root)
+		return -ENOENT;
+	if (root->opening != to_context(context)->opening) {
+		put(root);
+		return -ENOENT;
+	}
+	made = calloc(1, sizeof(*made));
+	if (!made) {
+		put(root);
+		return -ENOMEM;
+	}
+	made->ibv.context = context;
+	made->ibv.handle = handle;
+	made->root = root;
+	made->import = true;
+	refs_init(&made->refs);
+	*pd = made;
+	return 0;
+}
+
+/* Whoever allocated the domain comes here too, when it was deallocated elsewhere. */
+void pd_unimport(struct ibv_pd *ibv)
+{
+	struct pd *pd = container_of(ibv, struct pd, ibv);
+
+	if (pd->import || (pd->root == pd && atomic_load(&pd->gone)))
+		put(pd);
 }
 
 static bool has_allocators(const struct pd *pd)
 {
-	return pd->root != pd &&
+	return pd->root != pd && !pd->import &&
 	       (pd->attr.comp_mask & IBV_PARENT_DOMAIN_INIT_ATTR_ALLOCATORS);
 }
 

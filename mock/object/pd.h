@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "base/list.h"
+#include "base/refs.h"
 
 struct td {
 	struct ibv_td ibv;
@@ -18,14 +19,19 @@ struct td {
 };
 
 struct pd {
-	struct ibv_pd ibv;      /* a parent domain has the handle of its domain */
-	struct pd *root;        /* itself, or what it is the parent domain of */
+	struct ibv_pd
+	        ibv;     /* a parent domain and an import have the handle of the domain */
+	struct pd *root; /* itself, or what it is the parent domain or an import of */
+	bool import;
 	_Atomic uint32_t users; /* what was made with it, and its parent domains */
+	struct refs refs;       /* of the struct: see object/import.h */
 	bool of_cm;             /* the connection manager's own (object/ah.h) */
 	/* Of a parent domain. */
 	struct td *td;
 	struct ibv_parent_domain_init_attr attr;
-	/* Of a domain that is none. */
+	/* Of a domain that is neither. */
+	uint64_t opening; /* object/import.h */
+	_Atomic bool gone;
 	pthread_mutex_t lock;
 	struct list qps;  /* struct qp.pd_node: QPs that may move data under its keys */
 	struct list srqs; /* struct srq.pd_node */
@@ -39,27 +45,25 @@ static inline struct pd *to_pd(struct ibv_pd *pd)
 
 static inline bool pd_is_parent(struct ibv_pd *pd)
 {
-	return to_pd(pd) != container_of(pd, struct pd, ibv);
+	return to_pd(pd) != container_of(pd, struct pd, ibv) &&
+	       !container_of(pd, struct pd, ibv)->import;
 }
 
 /* An object is made with it, or gone: with a parent domain, that is what stays. */
-static inline void pd_use(struct ibv_pd *pd)
-{
-	atomic_fetch_add(&container_of(pd, struct pd, ibv)->users, 1);
-}
-
-static inline void pd_unuse(struct ibv_pd *pd)
-{
-	atomic_fetch_sub(&container_of(pd, struct pd, ibv)->users, 1);
-}
+void pd_use(struct ibv_pd *pd);
+void pd_unuse(struct ibv_pd *pd);
 
 int pd_alloc(struct ibv_context *context, struct pd **pd);
 /* As ibv_alloc_parent_domain(3): -EINVAL for objects of another context or unknown
  * attributes, -ENOMEM. */
 int pd_alloc_parent(struct ibv_context *context,
                     const struct ibv_parent_domain_init_attr *attr, struct pd **pd);
-/* Either; -EBUSY while anything is in it. */
+/* Any of them: -EBUSY while anything is in it, -EINVAL when it is gone already. With an
+ * import, its domain goes. */
 int pd_free(struct ibv_pd *ibv);
+/* As ibv_import_pd(3): -ENOENT when this context's opening has no such domain. */
+int pd_import(struct ibv_context *context, uint32_t handle, struct pd **pd);
+void pd_unimport(struct ibv_pd *ibv);
 
 /*
  * Zeroed memory for a queue of an object made with that domain: from the parent domain's

@@ -277,7 +277,6 @@ static void shared_init(struct qp *qp)
 {
 	struct ibv_qp *base = qp_base(qp);
 
-	qp->sh->handle = base->handle;
 	atomic_store(&qp->sh->due, 0);
 	/* transport_settle_responders() looks at any time */
 	__atomic_store_n(&qp->sh->pd, base->pd ? base->pd->handle : 0, __ATOMIC_RELAXED);
@@ -312,10 +311,11 @@ static int block_take(struct qp *qp)
 	if (err)
 		return err;
 	qp->sh = segment_ptr(qp->off);
+	shared_init(qp); /* what is due of the last one here is not this one's */
 	err = handle_alloc(&qps, qp, &qp_base(qp)->handle);
 	if (err)
 		goto give_block;
-	shared_init(qp);
+	qp->sh->handle = qp_base(qp)->handle;
 	err = registry_qpn_alloc(qp->off, &qp_base(qp)->qp_num);
 	if (err)
 		goto drop_handle;

@@ -19,8 +19,10 @@ static int attr_check(const struct ibv_srq_attr *attr)
 	return 0;
 }
 
-int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq **srq)
+int srq_create(struct ibv_pd *ibv_pd, const struct ibv_srq_init_attr *attr,
+               struct srq **srq)
 {
+	struct pd *pd = to_pd(ibv_pd);
 	struct srq *made;
 	int err = attr_check(&attr->attr);
 
@@ -33,23 +35,25 @@ int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq *
 	                pd->ibv.handle);
 	if (err)
 		goto free_made;
+	made->ibv.context = ibv_pd->context;
+	made->ibv.srq_context = attr->srq_context;
+	made->ibv.pd = ibv_pd;
+	pthread_mutex_init(&made->ibv.mutex, NULL);
+	pthread_cond_init(&made->ibv.cond, NULL);
+	list_init(&made->qps);
 	err = handle_alloc(&srqs, made, &made->ibv.handle);
 	if (err)
 		goto destroy_rq;
 	made->rq.sh->handle = made->ibv.handle;
-	made->ibv.context = pd->ibv.context;
-	made->ibv.srq_context = attr->srq_context;
-	made->ibv.pd = &pd->ibv;
-	pthread_mutex_init(&made->ibv.mutex, NULL);
-	pthread_cond_init(&made->ibv.cond, NULL);
-	list_init(&made->qps);
 	pthread_mutex_lock(&pd->lock);
 	list_add_tail(&pd->srqs, &made->pd_node);
 	pthread_mutex_unlock(&pd->lock);
-	pd_use(&pd->ibv);
+	pd_use(ibv_pd);
 	*srq = made;
 	return 0;
 destroy_rq:
+	pthread_mutex_destroy(&made->ibv.mutex);
+	pthread_cond_destroy(&made->ibv.cond);
 	rq_destroy(&made->rq);
 free_made:
 	free(made);

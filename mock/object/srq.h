@@ -33,10 +33,10 @@ static inline struct srq *to_srq(struct ibv_srq *srq)
 }
 
 /* -EINVAL for a depth of 0 or beyond the device, -ENOMEM. */
-int srq_create(struct pd *pd, const struct ibv_srq_init_attr *attr, struct srq **srq);
+int srq_create(struct ibv_pd *pd, const struct ibv_srq_init_attr *attr, struct srq **srq);
 /* One for targets of an XRC domain. */
-int srq_create_xrc(struct pd *pd, const struct ibv_srq_init_attr *attr, struct xrcd *xrcd,
-                   struct cq *cq, struct srq **srq);
+int srq_create_xrc(struct ibv_pd *pd, const struct ibv_srq_init_attr *attr,
+                   struct xrcd *xrcd, struct cq *cq, struct srq **srq);
 /* As ibv_create_srq_ex(3), the attributes set to what was given. -EOPNOTSUPP for what the
  * device has not, -EINVAL for what is missing. */
 int srq_create_ex(struct ibv_srq_init_attr_ex *attr, struct srq **srq);

@@ -116,13 +116,12 @@ void srq_leave_domain(struct srq *srq)
 	block_give(srq->off);
 }
 
-int srq_create_xrc(struct pd *pd, const struct ibv_srq_init_attr *attr, struct xrcd *xrcd,
-                   struct cq *cq, struct srq **srq)
+int srq_create_xrc(struct ibv_pd *pd, const struct ibv_srq_init_attr *attr,
+                   struct xrcd *xrcd, struct cq *cq, struct srq **srq)
 {
 	int err;
 
-	if (xrcd->ibv.context != pd->ibv.context ||
-	    cq_base(cq)->context != pd->ibv.context)
+	if (xrcd->ibv.context != pd->context || cq_base(cq)->context != pd->context)
 		return -EINVAL;
 	err = srq_create(pd, attr, srq);
 	if (err)
@@ -164,10 +163,10 @@ int srq_create_ex(struct ibv_srq_init_attr_ex *attr, struct srq **srq)
 	if (err)
 		return err;
 	if (type_of(attr) == IBV_SRQT_XRC)
-		err = srq_create_xrc(to_pd(attr->pd), &plain, to_xrcd(attr->xrcd),
+		err = srq_create_xrc(attr->pd, &plain, to_xrcd(attr->xrcd),
 		                     to_cq(attr->cq), srq);
 	else
-		err = srq_create(to_pd(attr->pd), &plain, srq);
+		err = srq_create(attr->pd, &plain, srq);
 	if (!err)
 		srq_query(*srq, &attr->attr);
 	return err;

@@ -186,10 +186,34 @@ static void everything_at_once_body(struct side *side)
 }
 ALONE(everything_at_once)
 
+/*
+ * An event says by its handle which queue it is about. By the time the engine looks there
+ * may be another queue with that handle, or one in the making.
+ */
+static void looked_at_while_made_body(struct side *side)
+{
+	struct ibv_srq_init_attr init = { .attr = { .max_wr = 4, .max_sge = 1 } };
+	struct ibv_srq_attr limit = { .srq_limit = 2 };
+	struct ibv_context *context = rc_open_device();
+	struct ibv_pd *pd = CHECK_OBJECT(ibv_alloc_pd(context));
+
+	(void)side;
+	for (int i = 0; i < 2000; i++) {
+		struct ibv_srq *srq = CHECK_OBJECT(ibv_create_srq(pd, &init));
+
+		CHECK_EQ(ibv_modify_srq(srq, &limit, IBV_SRQ_LIMIT), 0);
+		CHECK_EQ(ibv_destroy_srq(srq), 0);
+	}
+	CHECK_EQ(ibv_dealloc_pd(pd), 0);
+	CHECK_EQ(ibv_close_device(context), 0);
+}
+ALONE(looked_at_while_made)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_at_once),
+		cmocka_unit_test(looked_at_while_made),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,

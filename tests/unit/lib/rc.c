@@ -152,9 +152,15 @@ static void open_buffer(struct rc_end *end)
 
 void rc_open(struct rc_end *end, const struct rc_config *config)
 {
-	*end = (struct rc_end){ .config = *config };
-	end->context = rc_open_device();
-	end->pd = CHECK_OBJECT(ibv_alloc_pd(end->context));
+	struct ibv_context *context = rc_open_device();
+
+	rc_open_in(end, config, context, CHECK_OBJECT(ibv_alloc_pd(context)));
+}
+
+void rc_open_in(struct rc_end *end, const struct rc_config *config,
+                struct ibv_context *context, struct ibv_pd *pd)
+{
+	*end = (struct rc_end){ .config = *config, .context = context, .pd = pd };
 	open_queues(end);
 	open_qp(end);
 	open_buffer(end);
@@ -171,6 +177,13 @@ void rc_open(struct rc_end *end, const struct rc_config *config)
 
 void rc_close(struct rc_end *end)
 {
+	rc_close_in(end);
+	CHECK_EQ(ibv_dealloc_pd(end->pd), 0);
+	CHECK_EQ(ibv_close_device(end->context), 0);
+}
+
+void rc_close_in(struct rc_end *end)
+{
 	if (end->qp)
 		CHECK_EQ(ibv_destroy_qp(end->qp), 0);
 	if (end->srq)
@@ -181,8 +194,6 @@ void rc_close(struct rc_end *end)
 		CHECK_EQ(ibv_destroy_comp_channel(end->channel), 0);
 	if (end->mr)
 		CHECK_EQ(ibv_dereg_mr(end->mr), 0);
-	CHECK_EQ(ibv_dealloc_pd(end->pd), 0);
-	CHECK_EQ(ibv_close_device(end->context), 0);
 	munmap(end->buffer, end->config.buffer_size);
 }
 

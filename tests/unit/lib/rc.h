@@ -74,6 +74,11 @@ int rc_find_gid(struct ibv_context *context, const char *address);
 void rc_open(struct rc_end *end, const struct rc_config *config);
 void rc_close(struct rc_end *end);
 
+/* The same in a context and a protection domain of the caller's, who keeps them. */
+void rc_open_in(struct rc_end *end, const struct rc_config *config,
+                struct ibv_context *context, struct ibv_pd *pd);
+void rc_close_in(struct rc_end *end);
+
 void rc_to_init(struct rc_end *end);
 void rc_to_rtr(struct rc_end *end, const struct rc_address *peer);
 void rc_to_rts(struct rc_end *end);
