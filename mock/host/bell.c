@@ -3,8 +3,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "host/bell.h"
@@ -12,7 +10,7 @@
 #include "host/random.h"
 
 /* Abstract names begin with a zero byte and end where the length says. */
-static socklen_t address_of(uint64_t name, struct sockaddr_un *address)
+socklen_t bell_address(uint64_t name, struct sockaddr_un *address)
 {
 	static const char prefix[] = {
 		'\0', 'm', 'o', 'c', 'k', 'r', 'd', 'm', 'a', '.'
@@ -44,7 +42,7 @@ int bell_create(int *fd, uint64_t *name)
 		return sock;
 	do {
 		drawn = random_u64();
-		length = address_of(drawn, &address);
+		length = bell_address(drawn, &address);
 		if (bind(sock, (struct sockaddr *)&address, length) == 0) {
 			*fd = sock;
 			*name = drawn;
@@ -81,7 +79,7 @@ static int ringer_get(int broken)
 static int ring(int fd, uint64_t name)
 {
 	struct sockaddr_un address;
-	socklen_t length = address_of(name, &address);
+	socklen_t length = bell_address(name, &address);
 
 	if (sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address,
 	           length) < 0)

@@ -9,6 +9,8 @@
 #define MOCK_HOST_BELL_H
 
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 int bell_create(int *fd, uint64_t *name);
 /* Rings, without ever blocking. Any thread of any process; errors mean that nobody is
@@ -21,5 +23,7 @@ void bell_silence(int fd);
 int bell_wait(int fd);
 /* Closes what bell_ring() keeps open; the next ring opens it again. */
 void bell_forget(void);
+/* The address that goes with a name, and its length. */
+socklen_t bell_address(uint64_t name, struct sockaddr_un *address);
 
 #endif

@@ -124,6 +124,7 @@ static void remove_process(uint32_t slot)
 	binding_remove_all(slot, entry->generation);
 	group_remove_all(slot, entry->generation);
 	domain_remove_all(slot, entry->generation);
+	port_remove_all(slot);
 	segment_file(entry->segment, file);
 	inspect_gone(file, &map->gone);
 	directory_unlink(file);

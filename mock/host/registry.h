@@ -9,6 +9,7 @@
 #define MOCK_HOST_REGISTRY_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include "host/peer.h"
@@ -102,5 +103,35 @@ int registry_listen(uint32_t binding, bool listening);
  * would say. */
 int registry_find_listener(const struct sockaddr *dst, int port_space,
                            struct host_place *place, uint32_t *id);
+
+/*
+ * UDP port 4791, which all processes of the host have one socket for: who receives a
+ * packet that is another's puts it into that one's ring, and rings at its relay, a socket
+ * with this name (host/bell.h).
+ *
+ * A process says these before it has the port, and then that it has; others that look for
+ * the port ask it.
+ */
+void registry_port_begin(uint64_t relay, seg_off ring);
+void registry_port_have(void);
+void registry_port_end(void);
+/* Of a process: false when it has none, or is gone. No lock. */
+bool registry_relay(uint32_t slot, uint64_t generation, uint64_t *relay, seg_off *ring);
+/* Other processes from slot *next on that said so: false after the last. */
+struct port_owner {
+	uint64_t relay;
+	int pid;
+	bool has_port;
+};
+bool registry_port_next(uint32_t *next, struct port_owner *owner);
+/* Whether we are the only one. */
+bool registry_port_alone(void);
+/*
+ * One at a time takes packets from the port and relays them, so that they stay in their
+ * order. False while another process is at it; it is not waited for if it is stopped or
+ * dead. One thread of a process at a time.
+ */
+bool registry_port_turn(void);
+void registry_port_turn_over(void);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The registry's file, as it is mapped. Sparse: its size is fixed, and the pages of a
  * table are given memory (fallocate) before anyone touches them, so that a full file
- * system is an error and never a fault. Read by registry.c, qpn.c, binding.c and
- * inspect.c only.
+ * system is an error and never a fault. Read by registry.c, qpn.c, binding.c, port.c
+ * and inspect.c only.
  */
 #ifndef MOCK_HOST_TABLE_H
 #define MOCK_HOST_TABLE_H
@@ -17,7 +17,7 @@
 #include "host/registry.h"
 
 #define TABLE_MAGIC   UINT64_C(0x7265676973747279)
-#define TABLE_VERSION 3
+#define TABLE_VERSION 4
 
 #define TABLE_PAGE     4096
 #define PROCESSES      4096
@@ -43,6 +43,11 @@ struct process_entry {
 	uint64_t bell;
 	uint64_t since; /* CLOCK_REALTIME, seconds */
 	char program[16];
+	/* Of UDP port 4791 (port.c). */
+	_Atomic uint64_t relay; /* 0: it has none */
+	_Atomic uint64_t ring;
+	_Atomic uint32_t has_port;
+	uint32_t reserved;
 	struct host_lock life;
 } __attribute__((aligned(64)));
 
@@ -96,6 +101,8 @@ struct table {
 	uint32_t group_entries;         /* that were ever in use */
 	struct counters gone;           /* of processes that have gone */
 	uint32_t domain_entries;        /* that were ever in use */
+	_Atomic uint32_t ports;         /* processes that have a relay */
+	_Atomic uint64_t port_turn;     /* who takes from the port now; 0: nobody */
 	struct host_lock lock;
 	/* Pages of qpn[] that have memory. */
 	_Atomic uint64_t qpn_page[QPN_SLOTS * sizeof(struct qpn_slot) / TABLE_PAGE / 64];
@@ -123,6 +130,8 @@ bool table_owner_lives(uint32_t slot, uint64_t generation);
 void qpn_remove_all(uint32_t slot, uint64_t generation);
 /* domain.c: likewise, the XRC domains that it has open. Locked. */
 void domain_remove_all(uint32_t slot, uint64_t generation);
+/* port.c: likewise, what it said of port 4791. Locked. */
+void port_remove_all(uint32_t slot);
 /* group.c: likewise, those of its QPs that are attached. Locked. */
 void group_remove_all(uint32_t slot, uint64_t generation);
 /* binding.c: likewise, and the lists after a holder of the lock died. Locked. */

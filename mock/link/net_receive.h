@@ -13,11 +13,12 @@ struct net_arrival {
 	const uint8_t *data;
 	size_t length;
 	size_t segment;
+	unsigned int first; /* number of the first one in what came at once */
 };
 
 /*
- * The socket that is bound to port 4791 of all addresses. The descriptor; -EADDRINUSE
- * when somebody has it, -errno.
+ * A socket that is bound to port 4791 of all addresses. The descriptor; -EADDRINUSE when
+ * somebody has it, -errno.
  */
 int net_port_open(void);
 

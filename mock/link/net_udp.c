@@ -19,15 +19,16 @@
 #include "host/engine.h"
 #include "host/registry.h"
 #include "link/net.h"
+#include "link/net_port.h"
 #include "link/net_receive.h"
+#include "link/net_relay.h"
+#include "link/net_route.h"
 #include "link/net_send.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
 #include "wire/roce.h"
 
 enum {
-	GROUP = 0xffffff,  /* the QP number of multicast */
-	MANAGER = 1,       /* … and of the connection manager */
 	AWAY_NS = 1000000, /* how long the engine looks away */
 	DENSE_NS = 20000,  /* one poll in that time: somebody polls */
 	DENSE_POLLS = 8,   /* … at least so often */
@@ -39,6 +40,7 @@ static struct {
 	pthread_mutex_t starting;
 	_Atomic bool started;
 	struct engine_source port;    /* what arrives */
+	struct engine_source relay;   /* … at others, for us */
 	struct engine_source room[2]; /* to send, when there was none */
 	struct net_sender sender[2];  /* IPv4, IPv6 */
 	_Atomic bool blocked;         /* a send found no room */
@@ -61,6 +63,13 @@ static void count(enum counter counter, unsigned int more)
 	                          memory_order_relaxed);
 }
 
+bool net_owner_of_mad(const struct net_path *path, const uint8_t *bth, size_t length,
+                      struct host_place *place)
+{
+	return net.takers.mad_owner &&
+	       net.takers.mad_owner(path, bth, length, &place->slot, &place->generation);
+}
+
 void net_set_takers(const struct net_takers *takers)
 {
 	if (takers->packet)
@@ -75,20 +84,15 @@ void net_set_takers(const struct net_takers *takers)
 
 /* --- receiving --------------------------------------------------------------------- */
 
-static uint32_t destination(const uint8_t *bth)
-{
-	return (uint32_t)bth[5] << 16 | (uint32_t)bth[6] << 8 | bth[7];
-}
-
 static void take(const struct net_path *path, const uint8_t *bth, size_t length)
 {
 	struct host_place place;
-	uint32_t qpn = destination(bth);
+	uint32_t qpn = net_destination(bth);
 
-	if (qpn == MANAGER) {
+	if (qpn == MANAGER_QPN) {
 		if (net.takers.mad)
 			net.takers.mad(path, bth, length);
-	} else if (qpn != GROUP && registry_qpn_find(qpn, &place)) {
+	} else if (qpn != MULTICAST_QPN && registry_qpn_find(qpn, &place)) {
 		count(COUNT_DROP_UNKNOWN_QP, 1);
 	} else if (net.takers.packet) {
 		net.takers.packet(path, bth, length);
@@ -110,8 +114,8 @@ static void check_and_take(const struct net_arrival *arrival, const uint8_t *pac
 
 static void arrived(const struct net_arrival *arrival)
 {
+	unsigned int number = arrival->first;
 	size_t left = arrival->length;
-	unsigned int number = 0;
 
 	for (const uint8_t *at = arrival->data; left; number++) {
 		size_t length = left < arrival->segment ? left : arrival->segment;
@@ -131,14 +135,48 @@ static void give_up(int err)
 	net.broken = true;
 }
 
-/* The lock is held: the buffers are one. */
-static bool look(void)
+static int receive(net_arrived *taker)
 {
-	int found = net.broken ? 0 : net_receive(net.port.fd, arrived);
+	int found = net.broken ? 0 : net_receive(net.port.fd, taker);
 
 	if (found < 0)
 		give_up(found);
-	return found > 0;
+	return found;
+}
+
+/* Until there is no more: who puts something into an empty ring wakes us. */
+static bool take_relayed(void)
+{
+	bool any = false;
+
+	while (net_relay_take(net_relay_end(), arrived))
+		any = true;
+	return any;
+}
+
+/*
+ * Of several processes, one at a time takes what there is and relays what is others'.
+ * What is ours waits until what was relayed to us before that has been taken.
+ */
+static bool look_among_others(void)
+{
+	bool any = false;
+	uint64_t end;
+
+	if (registry_port_turn()) {
+		any = receive(net_route) > 0;
+		end = net_relay_end();
+		registry_port_turn_over();
+		any |= net_relay_take(end, arrived);
+		net_route_ours(arrived);
+	}
+	return take_relayed() || any;
+}
+
+/* The lock is held: the buffers are one. */
+static bool look(void)
+{
+	return likely(registry_port_alone()) ? receive(arrived) > 0 : look_among_others();
 }
 
 static bool udp_poll(void)
@@ -173,13 +211,38 @@ static bool is_polled(void)
 	return polls >= DENSE_POLLS && polls * DENSE_NS >= passed;
 }
 
+/* Somebody is quicker: this program's own threads, or another process. */
+static void look_away(bool from_relay)
+{
+	if (timer_arm(&net.back, now_ns() + AWAY_NS))
+		return;
+	engine_pause(&net.port);
+	if (from_relay)
+		engine_pause(&net.relay);
+}
+
 static void port_ready(struct engine_source *source)
 {
+	bool any = false;
+
+	(void)source;
 	pthread_mutex_lock(&net.receiving);
-	if (is_polled() && !timer_arm(&net.back, now_ns() + AWAY_NS))
-		engine_pause(source);
+	if (is_polled())
+		look_away(true);
 	while (look())
-		;
+		any = true;
+	if (!any)
+		look_away(false);
+	pthread_mutex_unlock(&net.receiving);
+}
+
+static void relay_ready(struct engine_source *source)
+{
+	pthread_mutex_lock(&net.receiving);
+	if (is_polled())
+		look_away(true);
+	net_relay_listen(source->fd, net.port.fd);
+	take_relayed();
 	pthread_mutex_unlock(&net.receiving);
 }
 
@@ -187,11 +250,16 @@ static void look_again(struct timer *timer)
 {
 	bool away;
 
+	(void)timer;
 	pthread_mutex_lock(&net.receiving);
-	away = is_polled() && !timer_arm(timer, now_ns() + AWAY_NS);
+	away = is_polled();
+	if (away)
+		look_away(true);
 	pthread_mutex_unlock(&net.receiving);
-	if (!away)
-		engine_resume(&net.port);
+	if (away)
+		return;
+	engine_resume(&net.relay);
+	engine_resume(&net.port);
 }
 
 /* --- sending -------------------------------------------------------------------------
@@ -240,9 +308,24 @@ static void port_gone(struct engine_source *source)
 	pthread_mutex_init(&net.starting, NULL);
 }
 
+static void relay_gone(struct engine_source *source)
+{
+	source->fd = -1;
+	net_relay_forget();
+}
+
 static void room_gone(struct engine_source *source)
 {
 	net.sender[source - net.room].fd = source->fd = -1;
+}
+
+static void close_senders(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(net.sender); i++) {
+		if (net.sender[i].fd >= 0)
+			close(net.sender[i].fd);
+		net.sender[i].fd = -1;
+	}
 }
 
 static int open_senders(void)
@@ -269,21 +352,43 @@ static void watch(struct engine_source *source, int fd, uint32_t events,
 		engine_add(source);
 }
 
-static int start(void)
+static void watch_all(int port, int relay)
 {
-	int err = open_senders(), fd;
-
-	if (err)
-		return err;
-	fd = net_port_open();
-	if (fd < 0)
-		return fd;
 	timer_init(&net.back, look_again);
 	for (unsigned int i = 0; i < ARRAY_SIZE(net.room); i++)
 		watch(&net.room[i], net.sender[i].fd, EPOLLOUT | EPOLLONESHOT, room_ready,
 		      room_gone);
-	watch(&net.port, fd, EPOLLIN | EPOLLEXCLUSIVE, port_ready, port_gone);
+	watch(&net.relay, relay, EPOLLIN, relay_ready, relay_gone);
+	watch(&net.port, port, EPOLLIN | EPOLLEXCLUSIVE, port_ready, port_gone);
+}
+
+/* Others are to be told of the port as soon as there may be packets for them. */
+static int open_port(int *port, int *relay)
+{
+	*relay = net_relay_open();
+	if (*relay < 0)
+		return *relay;
+	*port = net_port_get();
+	if (*port >= 0)
+		return 0;
+	registry_port_end();
+	close(*relay);
+	return *port;
+}
+
+static int start(void)
+{
+	int err = open_senders(), port, relay;
+
+	if (!err)
+		err = open_port(&port, &relay);
+	if (err) {
+		close_senders();
+		return err;
+	}
+	watch_all(port, relay);
 	atomic_store_explicit(&net.started, true, memory_order_release);
+	registry_port_have();
 	return 0;
 }
 

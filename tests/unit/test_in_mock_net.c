@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -37,6 +38,8 @@ static struct {
 	_Atomic bool in_engine;
 } came;
 
+static pthread_mutex_t came_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static uint32_t qpn; /* of this process */
 
 static void take_packet(const struct net_path *path, const void *bth, size_t length)
@@ -44,11 +47,13 @@ static void take_packet(const struct net_path *path, const void *bth, size_t len
 	unsigned int i = came.packets % KEPT;
 
 	assert_in_range(length, ICRC_BTH, PACKET);
+	pthread_mutex_lock(&came_lock);
 	came.path[i] = *path;
 	came.length[i] = length;
 	memcpy(came.data[i], bth, length);
 	came.in_engine = in_engine();
 	came.packets++;
+	pthread_mutex_unlock(&came_lock);
 }
 
 static void take_mad(const struct net_path *path, const void *bth, size_t length)
@@ -83,7 +88,9 @@ static int teardown(void **state)
 static int clear(void **state)
 {
 	(void)state;
-	memset(&came, 0, sizeof(came));
+	pthread_mutex_lock(&came_lock);
+	came.packets = came.mads = 0;
+	pthread_mutex_unlock(&came_lock);
 	return 0;
 }
 
