@@ -19,6 +19,7 @@
 #include "host/engine.h"
 #include "host/registry.h"
 #include "link/net.h"
+#include "link/net_group.h"
 #include "link/net_port.h"
 #include "link/net_receive.h"
 #include "link/net_relay.h"
@@ -45,7 +46,8 @@ static struct {
 	struct net_sender sender[2];  /* IPv4, IPv6 */
 	_Atomic bool blocked;         /* a send found no room */
 	pthread_mutex_t receiving;
-	bool broken; /* … is of no use */
+	bool unsettled; /* packets were given, … */
+	bool broken;    /* … is of no use */
 	_Atomic unsigned int polls;
 	unsigned int polls_seen; /* the engine's, as of … */
 	uint64_t seen_at;        /* … this time */
@@ -74,6 +76,8 @@ void net_set_takers(const struct net_takers *takers)
 {
 	if (takers->packet)
 		net.takers.packet = takers->packet;
+	if (takers->settled)
+		net.takers.settled = takers->settled;
 	if (takers->mad)
 		net.takers.mad = takers->mad;
 	if (takers->mad_owner)
@@ -96,7 +100,16 @@ static void take(const struct net_path *path, const uint8_t *bth, size_t length)
 		count(COUNT_DROP_UNKNOWN_QP, 1);
 	} else if (net.takers.packet) {
 		net.takers.packet(path, bth, length);
+		net.unsettled = true;
 	}
+}
+
+/* All that had arrived has been given. The lock is held. */
+static void settle(void)
+{
+	if (net.unsettled && net.takers.settled)
+		net.takers.settled();
+	net.unsettled = false;
 }
 
 static void check_and_take(const struct net_arrival *arrival, const uint8_t *packet,
@@ -243,6 +256,7 @@ static void relay_ready(struct engine_source *source)
 		look_away(true);
 	net_relay_listen(source->fd, net.port.fd);
 	take_relayed();
+	settle();
 	pthread_mutex_unlock(&net.receiving);
 }
 
@@ -311,6 +325,7 @@ static void port_gone(struct engine_source *source)
 static void relay_gone(struct engine_source *source)
 {
 	source->fd = -1;
+	net_group_forget();
 	net_relay_forget();
 }
 
