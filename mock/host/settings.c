@@ -76,6 +76,16 @@ static bool read_level(const struct entry *entry, const char *text)
 	return false;
 }
 
+static bool read_link(const struct entry *entry, const char *text)
+{
+	bool roce = strcmp(text, "roce") == 0;
+
+	if (!roce && strcmp(text, "auto") != 0)
+		return false;
+	*(uint64_t *)entry->value = roce;
+	return true;
+}
+
 static bool is_word(const char *text, size_t length, size_t room)
 {
 	for (size_t i = 0; i < length; i++)
@@ -183,6 +193,13 @@ static const struct entry table[] = {
 	LIMIT("MOCKRDMA_MAX_MR", max_mr, "16320K", 16711680, "16320K", "memory regions"),
 	LIMIT("MOCKRDMA_MAX_PD", max_pd, "1M", 1048576, "1M", "protection domains"),
 	LIMIT("MOCKRDMA_MAX_MSG", max_msg, "1G", 1073741824, "1G", "bytes of a message"),
+	{
+	        .public = { "MOCKRDMA_LINK", "auto or roce", "auto",
+	                    "how packets reach a peer on this host: through shared "
+	                    "memory, or as to another host, over UDP" },
+	        .read = read_link,
+	        .value = &current.packets_only,
+	},
 	{
 	        .public = { "MOCKRDMA_LOG", "none, error, warn, info or debug", "error",
 	                    "what is said on standard error" },

@@ -32,6 +32,7 @@ struct settings {
 	/* What the device offers, of each kind for each process: MOCKRDMA_MAX_… */
 	uint64_t max_qp, max_qp_wr, max_cq, max_cqe, max_srq, max_srq_wr, max_mr, max_pd;
 	uint64_t max_msg; /* bytes */
+	uint64_t packets_only; /* MOCKRDMA_LINK=roce */
 };
 
 /* One variable, for help texts. */

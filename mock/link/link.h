@@ -11,6 +11,7 @@
 
 struct link_ops {
 	const char *name;
+	bool packets; /* asynchronous: see link/roce.h; send() and credit() are NULL */
 	/*
 	 * Carries a request of the QP, whose requester's lock is held, to its responder,
 	 * and fills in what came back. A request or an answer that gets lost is a reply

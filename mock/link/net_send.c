@@ -90,9 +90,7 @@ int net_sender_open(struct net_sender *sender, int family)
 	set(fd, SOL_SOCKET, SO_RCVBUF, 1); /* nobody reads it */
 	if (family == AF_INET) {
 		err = set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
-		set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
 	} else {
-		set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
 		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 		err = set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 		set(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1);
@@ -143,16 +141,16 @@ static void add_number(struct msghdr *message, int level, int type, int value)
 	add_control(message, level, type, &value, sizeof(value));
 }
 
-/* Link-local addresses and groups are those of an interface. */
-static unsigned int interface_of(const struct net_path *path)
+/* A link-local address is one of an interface's. */
+static unsigned int interface_of(const union ibv_gid *local)
 {
 	struct gid_entry entry;
 	unsigned int index;
 
-	if (!IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)path->remote.raw) &&
-	    !gid_is_multicast(&path->remote))
+	if (!IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)local->raw) &&
+	    !IN6_IS_ADDR_MC_LINKLOCAL((const struct in6_addr *)local->raw))
 		return 0;
-	if (gid_find(&path->local, &index) || gid_get(index, &entry))
+	if (gid_find(local, &index) || gid_get(index, &entry))
 		return 0;
 	return entry.ifindex;
 }
@@ -160,7 +158,7 @@ static unsigned int interface_of(const struct net_path *path)
 static void address_ipv4(struct run *run, const struct net_path *path)
 {
 	struct sockaddr_in *to = (void *)&run->to;
-	struct in_pktinfo info = { .ipi_ifindex = (int)interface_of(path) };
+	struct in_pktinfo info = { 0 };
 
 	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(ROCE_PORT) };
 	memcpy(&to->sin_addr, path->remote.raw + 12, 4);
@@ -176,7 +174,7 @@ static void address_ipv4(struct run *run, const struct net_path *path)
 static void address_ipv6(struct run *run, const struct net_path *path)
 {
 	struct sockaddr_in6 *to = (void *)&run->to;
-	struct in6_pktinfo info = { .ipi6_ifindex = interface_of(path) };
+	struct in6_pktinfo info = { .ipi6_ifindex = interface_of(&path->local) };
 
 	*to = (struct sockaddr_in6){
 		.sin6_family = AF_INET6,

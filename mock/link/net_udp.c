@@ -19,7 +19,6 @@
 #include "host/engine.h"
 #include "host/registry.h"
 #include "link/net.h"
-#include "link/net_group.h"
 #include "link/net_port.h"
 #include "link/net_receive.h"
 #include "link/net_relay.h"
@@ -46,8 +45,7 @@ static struct {
 	struct net_sender sender[2];  /* IPv4, IPv6 */
 	_Atomic bool blocked;         /* a send found no room */
 	pthread_mutex_t receiving;
-	bool unsettled; /* packets were given, … */
-	bool broken;    /* … is of no use */
+	bool broken; /* … is of no use */
 	_Atomic unsigned int polls;
 	unsigned int polls_seen; /* the engine's, as of … */
 	uint64_t seen_at;        /* … this time */
@@ -76,12 +74,12 @@ void net_set_takers(const struct net_takers *takers)
 {
 	if (takers->packet)
 		net.takers.packet = takers->packet;
-	if (takers->settled)
-		net.takers.settled = takers->settled;
 	if (takers->mad)
 		net.takers.mad = takers->mad;
 	if (takers->mad_owner)
 		net.takers.mad_owner = takers->mad_owner;
+	if (takers->settled)
+		net.takers.settled = takers->settled;
 	if (takers->writable)
 		net.takers.writable = takers->writable;
 }
@@ -100,16 +98,7 @@ static void take(const struct net_path *path, const uint8_t *bth, size_t length)
 		count(COUNT_DROP_UNKNOWN_QP, 1);
 	} else if (net.takers.packet) {
 		net.takers.packet(path, bth, length);
-		net.unsettled = true;
 	}
-}
-
-/* All that had arrived has been given. The lock is held. */
-static void settle(void)
-{
-	if (net.unsettled && net.takers.settled)
-		net.takers.settled();
-	net.unsettled = false;
 }
 
 static void check_and_take(const struct net_arrival *arrival, const uint8_t *packet,
@@ -189,7 +178,12 @@ static bool look_among_others(void)
 /* The lock is held: the buffers are one. */
 static bool look(void)
 {
-	return likely(registry_port_alone()) ? receive(arrived) > 0 : look_among_others();
+	bool any = likely(registry_port_alone()) ? receive(arrived) > 0
+	                                         : look_among_others();
+
+	if (any && net.takers.settled)
+		net.takers.settled();
+	return any;
 }
 
 static bool udp_poll(void)
@@ -256,7 +250,6 @@ static void relay_ready(struct engine_source *source)
 		look_away(true);
 	net_relay_listen(source->fd, net.port.fd);
 	take_relayed();
-	settle();
 	pthread_mutex_unlock(&net.receiving);
 }
 
@@ -325,7 +318,6 @@ static void port_gone(struct engine_source *source)
 static void relay_gone(struct engine_source *source)
 {
 	source->fd = -1;
-	net_group_forget();
 	net_relay_forget();
 }
 

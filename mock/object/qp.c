@@ -185,6 +185,7 @@ static void base_init(struct qp *qp, struct ibv_context *context, struct ibv_pd 
 	list_init(&qp->credit_node);
 	qp->sq.operations = find_type(attr->qp_type)->operations;
 	qp->sq.unacked = find_type(attr->qp_type)->unacked;
+	qp->sq.apart = qp->sq.unacked;
 	qp->sq.datagrams = attr->qp_type == IBV_QPT_UD;
 	qp->sq.xrc = attr->qp_type == IBV_QPT_XRC_SEND;
 	qp->sq.max_message = (uint32_t)settings()->max_msg;
@@ -419,6 +420,7 @@ void qp_destroy(struct qp *qp)
 	pthread_mutex_destroy(&qp->modify_lock);
 	pthread_mutex_destroy(&base->mutex);
 	pthread_cond_destroy(&base->cond);
+	free(qp->wire);
 	free(qp);
 }
 

@@ -67,6 +67,8 @@ struct sq {
 	        completed;    /* WQEs whose completion was polled: their place is free */
 	uint32_t psn;         /* of the next new packet */
 	bool started;         /* the WQE at next has a PSN: it was sent before */
+	bool apart;           /* not the plain path of RC on this host */
+	bool blocked;         /* the network has no room */
 	bool unacked;         /* UC and UD: what is sent is done */
 	bool datagrams;       /* UD: WQEs have a struct wqe_datagram behind them */
 	bool xrc;             /* initiator: WQEs have a struct wqe_xrc behind them */
@@ -87,6 +89,7 @@ struct wr_builder { /* between ibv_wr_start() and ibv_wr_complete() */
 };
 
 struct link_ops;
+struct wire;
 struct recipients;
 struct xrcd;
 
@@ -105,6 +108,7 @@ struct qp {
 	bool drain_notify; /* SQ_DRAINED is due */
 	/* How packets reach the peer: chosen when the address vector is set. */
 	const struct link_ops *link;
+	struct wire *wire;        /* roce link: transport/wire.h */
 	struct peer *peer;        /* local link: the owner of dest_qp_num, once found */
 	struct qp_shared *remote; /* there */
 	struct recipients *recipients; /* local link: whom its last multicast went to */

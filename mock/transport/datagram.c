@@ -37,8 +37,9 @@ int transport_ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr, struc
 	link = link_choose(&attr->grh.dgid);
 	if (link)
 		return ah_create(pd, attr, link, ah);
-	mock_error("the destination of an address handle is not an address of this host, "
-	           "and this version reaches no other: use a local address");
+	mock_error(
+	        "the destination of an address handle is another host, and without UDP "
+	        "port 4791 no other is reached");
 	return -EHOSTUNREACH;
 }
 

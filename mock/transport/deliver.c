@@ -202,6 +202,11 @@ void deliver_failure(const struct request *req, enum ibv_wc_status status)
 	push_receive(req, status, NULL, NULL);
 }
 
+enum outcome deliver_end(const struct request *req, enum ibv_wc_status status)
+{
+	return push_receive(req, status, NULL, NULL) ? RESP_OPERATION : RESP_DONE;
+}
+
 enum outcome deliver_immediate(struct request *req, enum outcome written,
                                enum ibv_wc_status status)
 {

@@ -15,10 +15,8 @@ enum outcome after_copy(const struct request *req, int err)
 	}
 }
 
-/* The owner's memory that a RETH or AtomicETH names, if it may be used so
- * (IBA 9.7.4.1.5). */
-static bool remote_memory(const struct request *req, uint32_t access, uint64_t length,
-                          struct iovec *iov)
+bool remote_memory(const struct request *req, uint32_t access, uint64_t length,
+                   struct iovec *iov)
 {
 	const struct packet *packet = req->packet;
 	uint64_t va = 0;
@@ -104,7 +102,7 @@ static enum outcome execute_atomic(struct request *req)
  * The key is not valid any more when the receive completes (IBA 9.4.1.1.3); one that may
  * not be invalidated ends the connection, as a key that may not be used does.
  */
-static enum outcome invalidate(struct request *req)
+enum outcome invalidate(const struct request *req)
 {
 	if (!mw_invalidate(req->owner, req->qp->pd, req->packet->dest_qpn,
 	                   req->packet->imm))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The states ERR and, of the send queue alone, SQE: what is posted is returned with a
  * flush error (IBA 10.3.1.5, 10.3.1.7). */
-#include "transport/transport.h"
+#include "transport/wire.h"
 
 void flush_sq(struct qp *qp)
 {
@@ -21,6 +21,8 @@ void flush_sq(struct qp *qp)
 
 		cq_push(peer_self(), to_cq(qp_base(qp)->send_cq)->off, &entry, NULL);
 	}
+	if (qp->wire)
+		wire_flushed(qp);
 }
 
 void flush_to_sqe(struct qp *qp)

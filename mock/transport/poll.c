@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "link/roce.h"
 
 /* The receive's key is checked again: its memory may have been deregistered since. */
 static enum ibv_wc_status place(const struct cqe *entry)
@@ -56,6 +57,7 @@ int transport_poll(struct cq *cq, int count, struct ibv_wc *wc)
 	if (cq_is_empty(cq)) {
 		credit_look();
 		timers_poll();
+		roce_poll();
 	}
 	return cq_is_empty(cq) ? 0 : cq_poll(cq, count, take_one, wc);
 }
@@ -77,6 +79,7 @@ int transport_poll_begin(struct cq *cq)
 	if (cq_is_empty(cq)) {
 		credit_look();
 		timers_poll();
+		roce_poll();
 	}
 	err = cq_is_empty(cq) ? -ENOENT : cq_poll_begin(cq);
 	if (!err)

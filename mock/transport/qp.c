@@ -3,6 +3,7 @@
 #include "transport/transport.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include "base/log.h"
 #include "object/async.h"
 #include "object/device.h"
@@ -10,6 +11,7 @@
 #include "object/inspect.h"
 #include "object/qp_attr.h"
 #include "transport/target.h"
+#include "transport/wire_responder.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -17,6 +19,7 @@ static void init(void)
 {
 	inspect_init();
 	responder_init();
+	net_set_takers(&wire_takers);
 }
 
 void transport_init(void)
@@ -42,6 +45,8 @@ static void reset(struct qp *qp)
 	credit_forget(qp);
 	timer_cancel(&qp->retry_timer);
 	responder_lock(peer_self(), qp->sh);
+	if (qp->sh->wire)
+		wire_return_receive(peer_self(), qp->sh);
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
 	owner_unlock(&qp->sh->lock);
 	owner_unlock(&qp->sq.lock);
@@ -57,6 +62,9 @@ static void reset(struct qp *qp)
 	if (qp->link)
 		qp->link->unbind(qp);
 	qp->link = NULL;
+	free(qp->wire);
+	qp->wire = NULL;
+	qp->sq.blocked = false;
 	qp->attr = (struct ibv_qp_attr){ 0 };
 }
 
@@ -80,10 +88,10 @@ int qp_set_path(struct qp *qp, const struct ibv_ah_attr *av)
 	struct gid_entry source;
 
 	if (!link) {
-		mock_error("qp#%06x: its destination is not an address of this host, and "
-		           "this "
-		           "version reaches no other: connect to a local address",
-		           qp_base(qp)->qp_num);
+		mock_error(
+		        "qp#%06x: its destination is another host, and without UDP port "
+		        "4791 no other is reached",
+		        qp_base(qp)->qp_num);
 		return -EHOSTUNREACH;
 	}
 	if (device_gid(device_of(qp_base(qp)->context), av->grh.sgid_index, &source))
@@ -91,9 +99,14 @@ int qp_set_path(struct qp *qp, const struct ibv_ah_attr *av)
 	if (qp->link)
 		qp->link->unbind(qp);
 	qp->link = link;
+	qp->sq.apart = qp->sq.unacked || link->packets;
+	if (!link->packets) {
+		free(qp->wire);
+		qp->wire = NULL;
+	}
 	qp->sh->sgid = source.gid;
 	qp->sh->dgid = av->grh.dgid;
-	return 0;
+	return link->packets ? wire_set_path(qp, av) : 0;
 }
 
 void qp_set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
@@ -104,10 +117,12 @@ void qp_set_responder(struct qp *qp, enum ibv_qp_state next, int mask)
 	sh->min_rnr_timer = qp->attr.min_rnr_timer;
 	sh->max_dest_rd_atomic = qp->attr.max_dest_rd_atomic;
 	sh->dest_qpn = qp->attr.dest_qp_num;
+	sh->path_mtu = qp->attr.path_mtu;
 	sh->qkey = qp->attr.qkey;
 	if (mask & IBV_QP_RQ_PSN) {
 		atomic_store_explicit(&sh->epsn, qp->attr.rq_psn, memory_order_relaxed);
 		sh->rtr_executed = qp_executed(sh);
+		sh->connection++;
 		sh->psn_nak_sent = 0;
 		sh->established = 0;
 	}
@@ -118,6 +133,8 @@ static void set_requester(struct qp *qp, int mask)
 {
 	if (mask & IBV_QP_SQ_PSN)
 		qp->sq.psn = qp->attr.sq_psn;
+	if ((mask & IBV_QP_SQ_PSN) && qp->wire)
+		wire_begin(qp);
 	if (mask & (IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY))
 		retry_reset(qp);
 	if (qp->sq.datagrams) /* one packet each (IBA 9.8.3.1) */

@@ -48,7 +48,27 @@ void deliver_failure(const struct request *req, enum ibv_wc_status status);
 enum outcome deliver_immediate(struct request *req, enum outcome written,
                                enum ibv_wc_status status);
 
+/* Completes the receive that was taken, in that way. */
+enum outcome deliver_end(const struct request *req, enum ibv_wc_status status);
+
+/* responder.c: whether the QP is there, and the packet is for it … */
+enum outcome check_state(const struct request *req);
+/* … and is one that it takes (IBA 9.7.4.1.6). */
+enum outcome check_operation(const struct request *req);
+/* Counts what was not executed, and ends the connection when that is fatal: the syndrome
+ * of the answer. qp is the QP itself, also where the request has an XRC view of it. */
+uint8_t responder_conclude(const struct request *req, struct qp_shared *qp,
+                           enum outcome outcome);
+uint8_t responder_end(const struct peer *owner, struct qp_shared *qp,
+                      enum outcome outcome);
+
 /* execute.c: on the owner's memory. */
+/* What a RETH or AtomicETH names, if it may be used so (IBA 9.7.4.1.5). */
+bool remote_memory(const struct request *req, uint32_t access, uint64_t length,
+                   struct iovec *iov);
+/* The key that a SEND brings is not valid any more; RESP_ACCESS, and the receive has
+ * completed, when it may not do that. */
+enum outcome invalidate(const struct request *req);
 enum outcome execute(struct request *req);
 enum outcome execute_read(struct request *req);
 

@@ -75,8 +75,8 @@ enum ibv_wc_status requester_list(const struct qp *qp, struct wqe *wqe, unsigned
 }
 
 /* What is wrong with the request before anything is sent. */
-static enum ibv_wc_status check(const struct qp *qp, const struct wqe *wqe,
-                                unsigned int mask)
+enum ibv_wc_status requester_check(const struct qp *qp, const struct wqe *wqe,
+                                   unsigned int mask)
 {
 	if (wqe->length > qp->sq.max_message)
 		return IBV_WC_LOC_LEN_ERR;
@@ -136,7 +136,7 @@ __attribute__((flatten)) static void step(struct qp *qp)
 		return;
 	}
 	packet.iov = iov;
-	status = check(qp, wqe, packet.mask);
+	status = requester_check(qp, wqe, packet.mask);
 	if (status == IBV_WC_SUCCESS)
 		status = requester_list(qp, wqe, packet.mask, iov, &packet.iovs);
 	if (unlikely(status != IBV_WC_SUCCESS)) {
@@ -169,10 +169,10 @@ void requester_run(struct qp *qp)
 	while (qp->sq.next != qp->sq.posted && qp->sq.wait == SQ_RUNS) {
 		if (unlikely(!may_send(qp)))
 			break;
-		if (unlikely(qp->sq.unacked))
-			unacked_step(qp);
-		else
+		if (likely(!qp->sq.apart))
 			step(qp);
+		else if (!apart_step(qp))
+			break;
 	}
 	if (unlikely(qp_state(qp) >= IBV_QPS_SQE))
 		flush_sq(qp);

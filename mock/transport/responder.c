@@ -8,6 +8,7 @@
 #include "transport/datagram.h"
 #include "transport/request.h"
 #include "transport/transport.h"
+#include "transport/wire_responder.h"
 #include "transport/xrc.h"
 
 #include <string.h>
@@ -33,11 +34,6 @@ void responder_tell(const struct peer *owner, struct qp_shared *qp,
                     enum ibv_event_type type)
 {
 	tell(owner, qp, 1u << type);
-}
-
-static int32_t psn_diff(uint32_t a, uint32_t b)
-{
-	return (int32_t)((a - b) << 8) >> 8;
 }
 
 /* Plain loads and stores: only ibv_query_qp() looks without the lock. */
@@ -89,7 +85,7 @@ static inline enum outcome check_target(const struct request *req)
 	return RESP_DONE;
 }
 
-static inline enum outcome check_state(const struct request *req)
+inline enum outcome check_state(const struct request *req)
 {
 	if (check_target(req) != RESP_DONE)
 		return RESP_DROP;
@@ -127,7 +123,7 @@ static enum outcome check_psn(struct request *req)
 }
 
 /* IBA 9.7.4.1.6: whether the QP takes this kind of request at all. */
-static enum outcome check_operation(const struct request *req)
+enum outcome check_operation(const struct request *req)
 {
 	uint32_t access = req->qp->access;
 
@@ -265,6 +261,8 @@ void responder_flush(const struct peer *owner, struct qp_shared *qp)
 	struct rq_shared *rq = peer_ptr(owner, qp->rq);
 	const struct rwqe *wqe;
 
+	if (unlikely(qp->wire) && owner->self)
+		wire_return_receive(peer_self(), qp);
 	if (qp->rq_is_shared || !qp->rq)
 		return; /* what is in an SRQ belongs to other QPs too */
 	while ((wqe = rq_peek(owner, rq))) {
@@ -363,6 +361,26 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	if (unlikely(outcomes[outcome].fatal))
 		fail(owner, qp, outcomes[outcome].event);
 	owner_unlock(&qp->lock);
+}
+
+void responder_count(struct qp_shared *qp, const struct packet *packet)
+{
+	count_executed(qp, packet);
+}
+
+uint8_t responder_end(const struct peer *owner, struct qp_shared *qp,
+                      enum outcome outcome)
+{
+	if (outcomes[outcome].fatal)
+		fail(owner, qp, outcomes[outcome].event);
+	return outcomes[outcome].syndrome | (outcome == RESP_RNR ? qp->min_rnr_timer : 0);
+}
+
+uint8_t responder_conclude(const struct request *req, struct qp_shared *qp,
+                           enum outcome outcome)
+{
+	count_refused(req, outcome);
+	return responder_end(peer_self(), qp, outcome);
 }
 
 /* What happened to a QP of ours may have been its end. */

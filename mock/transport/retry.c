@@ -3,6 +3,7 @@
 #include "transport/transport.h"
 
 #include "host/engine.h"
+#include "transport/wire.h"
 
 enum { RETRY_INFINITE = 7 }; /* of rnr_retry (IBA 9.7.5.2.8) */
 
@@ -81,7 +82,9 @@ void retry_fire(struct timer *timer)
 
 	owner_lock(&qp->sq.lock);
 	qp->sq.armed = false;
-	if (qp->sq.wait != SQ_RUNS && qp->sq.wait_until != UINT64_MAX) {
+	if (qp->wire)
+		wire_fire(qp);
+	else if (qp->sq.wait != SQ_RUNS && qp->sq.wait_until != UINT64_MAX) {
 		/* A wait that ended left its timer armed: this one may have longer to go.
 		 */
 		if (now_ns() >= qp->sq.wait_until)

@@ -72,9 +72,12 @@ void requester_run(struct qp *qp);
 enum ibv_wc_status requester_list(const struct qp *qp, struct wqe *wqe, unsigned int mask,
                                   struct iovec *iov, unsigned int *iovs);
 void requester_number(struct qp *qp, struct wqe *wqe);
+enum ibv_wc_status requester_check(const struct qp *qp, const struct wqe *wqe,
+                                   unsigned int mask);
 
-/* unacked.c: UC and UD, where nothing comes back. As step() in requester.c. */
-void unacked_step(struct qp *qp);
+/* unacked.c: UC and UD, where nothing comes back, and all that goes by packets. As step()
+ * in requester.c; false when it can do nothing more now. */
+bool apart_step(struct qp *qp);
 
 /* window.c: binds or invalidates a memory window, the request at sq.next; the lock is
  * held. */
@@ -141,5 +144,7 @@ void responder_tell(const struct peer *owner, struct qp_shared *qp,
 /* The QP moves to ERR, and returns its receives; the lock is held. */
 void responder_to_error(const struct peer *owner, struct qp_shared *qp);
 void responder_init(void);
+/* Counts what was executed, or refused; what the answer to that says. */
+void responder_count(struct qp_shared *qp, const struct packet *packet);
 
 #endif

@@ -8,6 +8,7 @@
 #include "object/device.h"
 #include "object/group.h"
 #include "transport/datagram.h"
+#include "transport/wire.h"
 
 static const enum bth_opcode uc_opcode_of[] = {
 	[IBV_WR_RDMA_WRITE] = BTH_UC | RC_WRITE_ONLY,
@@ -34,7 +35,7 @@ static void connection_fill(const struct qp *qp, const struct wqe *wqe,
 }
 
 /* By the link that its address handle was made for. */
-static void send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
+static bool send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
                           struct reply *reply)
 {
 	const struct wqe_datagram *to = sq_datagram(&qp->sq, wqe);
@@ -44,18 +45,21 @@ static void send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
 	/* IBA 9.6.1.2: anyone would drop one of which only the address or only the number
 	 * is a group's. */
 	if (unlikely(to->av.multicast != (to->qpn == GROUP_QPN)))
-		return;
+		return true;
 
 	datagram_fill(qp, wqe, packet, &datagram);
+	if (link->packets)
+		return wire_send_datagram(qp, packet);
 	if (unlikely(qp->link != link)) {
 		if (qp->link)
 			qp->link->unbind(qp);
 		qp->link = link;
 	}
 	link->send(qp, packet, reply);
+	return true;
 }
 
-static void send_message(struct qp *qp, struct wqe *wqe, struct packet *packet)
+static bool send_message(struct qp *qp, struct wqe *wqe, struct packet *packet)
 {
 	struct reply reply;
 
@@ -63,15 +67,14 @@ static void send_message(struct qp *qp, struct wqe *wqe, struct packet *packet)
 	packet->solicited = wqe->flags & IBV_SEND_SOLICITED;
 	packet->imm = wqe->imm;
 	packet->length = wqe->length;
-	if (qp->sq.datagrams) {
-		send_datagram(qp, wqe, packet, &reply);
-	} else {
-		connection_fill(qp, wqe, packet);
-		qp->link->send(qp, packet, &reply);
-	}
+	if (qp->sq.datagrams)
+		return send_datagram(qp, wqe, packet, &reply);
+	connection_fill(qp, wqe, packet);
+	qp->link->send(qp, packet, &reply);
+	return true;
 }
 
-void unacked_step(struct qp *qp)
+static bool unacked_step(struct qp *qp)
 {
 	struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
 	const enum bth_opcode *opcodes = qp->sq.datagrams ? ud_opcode_of : uc_opcode_of;
@@ -82,17 +85,27 @@ void unacked_step(struct qp *qp)
 	packet.mask = opcode_info[packet.opcode].mask;
 	if (!packet.mask) {
 		window_step(qp, wqe);
-		return;
+		return true;
 	}
 	if (wqe->length <= qp->sq.max_message)
 		status = requester_list(qp, wqe, packet.mask, iov, &packet.iovs);
 	if (unlikely(status != IBV_WC_SUCCESS)) {
 		completer_fail(qp, wqe, status);
-		return;
+		return true;
 	}
 	requester_number(qp, wqe);
-	send_message(qp, wqe, &packet);
+	if (!send_message(qp, wqe, &packet))
+		return false;
 	count_request(qp, &packet);
 	count_requester(qp->sh, COUNT_UNACKED, 1);
 	completer_done(qp, wqe);
+	return true;
+}
+
+bool apart_step(struct qp *qp)
+{
+	if (!qp->wire)
+		return unacked_step(qp);
+	wire_run(qp);
+	return false;
 }

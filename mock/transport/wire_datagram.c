@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Datagrams over the network (IBA 9.8.3.1): one packet each, and nothing comes back. */
+#include "transport/datagram.h"
+#include "transport/wire.h"
+
+static struct net_path path_of(const struct packet *packet)
+{
+	return (struct net_path){
+		.local = *packet->sgid,
+		.remote = *packet->dgid,
+		.flow_label = packet->datagram->flow_label,
+		.traffic_class = packet->datagram->traffic_class,
+		.hop_limit = packet->datagram->hop_limit,
+	};
+}
+
+bool wire_send_datagram(struct qp *qp, const struct packet *packet)
+{
+	const struct roce roce = {
+		.opcode = (uint8_t)packet->opcode,
+		.solicited = packet->solicited,
+		.pkey = 0xffff,
+		.dest_qpn = packet->dest_qpn,
+		.psn = packet->psn,
+		.qkey = packet->datagram->qkey,
+		.source_qpn = packet->datagram->src_qpn,
+		.immediate = be32toh(packet->imm),
+		.length = packet->length,
+	};
+	struct roce_payload payload = { packet->iov, packet->iovs, 0 };
+	struct net_path path = path_of(packet);
+	struct roce_out out;
+
+	roce_out_start(&out, &path);
+	roce_out_add(&out, &roce, &payload, 0);
+	qp->sq.blocked = !roce_out_flush(&out);
+	return !qp->sq.blocked;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packets that arrive, in whatever thread takes them from the network. Each is for one
+ * QP's responder or for its completer. What follows from them is done when all that have
+ * arrived are taken: one acknowledgement for many requests, one turn of the requester for
+ * many acknowledgements.
+ */
+#include "transport/wire.h"
+
+#include <string.h>
+#include "host/registry.h"
+#include "transport/wire_responder.h"
+
+enum { ICRC_SIZE = 4, LATER = 64 };
+
+/* Of this thread: those that packets came for, until wire_settled(). */
+static _Thread_local struct {
+	struct qp_shared *answer[LATER]; /* owe an acknowledgement */
+	unsigned int answers;
+	struct qp *run[LATER]; /* may go on sending; held */
+	unsigned int runs;
+} later;
+
+static void send_answers(void)
+{
+	for (unsigned int i = 0; i < later.answers; i++) {
+		struct qp_shared *qp = later.answer[i];
+		struct wire_responder *state;
+
+		responder_lock(peer_self(), qp);
+		state = wire_responder_of(qp);
+		if (state && state->due)
+			wire_reply(peer_self(), qp, state);
+		owner_unlock(&qp->lock);
+	}
+	later.answers = 0;
+}
+
+static void run_requesters(void)
+{
+	for (unsigned int i = 0; i < later.runs; i++) {
+		struct qp *qp = later.run[i];
+
+		owner_lock(&qp->sq.lock);
+		requester_run(qp);
+		owner_unlock(&qp->sq.lock);
+		qp_release(qp);
+	}
+	later.runs = 0;
+}
+
+static void settled(void)
+{
+	send_answers();
+	run_requesters();
+}
+
+/* The responder's lock is held. */
+void wire_answer_later(struct qp_shared *qp)
+{
+	for (unsigned int i = 0; i < later.answers; i++)
+		if (later.answer[i] == qp)
+			return;
+	if (later.answers < LATER)
+		later.answer[later.answers++] = qp;
+	else
+		wire_reply(peer_self(), qp, wire_responder_of(qp));
+}
+
+/* The QP of this process that has the number. */
+static struct qp_shared *find(uint32_t qpn)
+{
+	struct host_place place;
+
+	if (registry_qpn_find(qpn, &place) || place.slot != peer_self()->slot ||
+	    place.generation != peer_self()->generation)
+		return NULL;
+	return segment_ptr(place.off);
+}
+
+/* Keeps it held; the requester's lock is. False: it has to run now. */
+static bool run_later(struct qp *qp)
+{
+	for (unsigned int i = 0; i < later.runs; i++) {
+		if (later.run[i] == qp) {
+			qp_release(qp); /* held once already */
+			return true;
+		}
+	}
+	if (later.runs == LATER)
+		return false;
+	later.run[later.runs++] = qp;
+	return true;
+}
+
+static void take_answer(struct qp_shared *sh, const struct net_path *path,
+                        const struct roce *roce)
+{
+	struct qp *qp = qp_hold(sh->handle, roce->dest_qpn);
+
+	if (!qp)
+		return;
+	owner_lock(&qp->sq.lock);
+	wire_answer(qp, path, roce);
+	if (!run_later(qp)) {
+		requester_run(qp);
+		owner_unlock(&qp->sq.lock);
+		qp_release(qp);
+		return;
+	}
+	owner_unlock(&qp->sq.lock);
+}
+
+static void on_packet(const struct net_path *path, const void *bth, size_t length)
+{
+	struct qp_shared *qp;
+	struct roce roce;
+
+	/* The codec counts an ICRC, and never looks at it. */
+	if (roce_decode(bth, length + ICRC_SIZE, &roce) != ROCE_OK)
+		return;
+	qp = find(roce.dest_qpn);
+	if (!qp)
+		return;
+	if (opcode_info[roce.opcode].mask & OP_RESPONSE)
+		take_answer(qp, path, &roce);
+	else
+		wire_respond(qp, path, &roce);
+}
+
+/* --- room in the network --------------------------------------------------------------
+ */
+
+static void go_on(struct qp *qp)
+{
+	struct wire_responder *state;
+
+	owner_lock(&qp->sq.lock);
+	if (qp->sq.blocked) {
+		qp->sq.blocked = false;
+		requester_run(qp);
+	}
+	owner_unlock(&qp->sq.lock);
+	if (!qp->opened) {
+		responder_lock(peer_self(), qp->sh);
+		state = wire_responder_of(qp->sh);
+		if (state)
+			wire_reply(peer_self(), qp->sh, state);
+		owner_unlock(&qp->sh->lock);
+	}
+	qp_release(qp);
+}
+
+static void writable(void)
+{
+	qp_each(go_on);
+}
+
+const struct net_takers wire_takers = {
+	.packet = on_packet,
+	.settled = settled,
+	.writable = writable,
+};
