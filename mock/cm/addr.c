@@ -56,6 +56,11 @@ static bool lacks_scope(const struct sockaddr *addr)
 	       !sin6->sin6_scope_id;
 }
 
+uint64_t addr_service_id(enum rdma_port_space ps, const struct sockaddr *addr)
+{
+	return (uint64_t)ps << 16 | addr_port(addr);
+}
+
 uint8_t addr_to_wire(const struct sockaddr *addr, uint8_t ip[16])
 {
 	memset(ip, 0, 16);
@@ -369,6 +374,20 @@ void addr_set_route(struct cm_id *id)
 	};
 	id->rdma.route.path_rec = &id->path;
 	id->rdma.route.num_paths = 1;
+}
+
+/* Within the host there are no packets. To another one, what the interface carries that
+ * they leave by. */
+enum ibv_mtu addr_mtu(const struct cm_id *id, const struct far *far)
+{
+	char name[IF_NAMESIZE];
+	struct gid_entry entry;
+	unsigned int index;
+
+	if (far->carrier == &carrier_mads && !addr_gid_index(&id->path.sgid, &index) &&
+	    !gid_get(index, &entry) && if_indextoname(entry.ifindex, name))
+		return gid_interface_mtu(name);
+	return device_mtu(device_of(id->rdma.verbs));
 }
 
 /* RoCE has no subnet administrator to ask: a route is what the addresses say. */

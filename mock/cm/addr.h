@@ -5,11 +5,14 @@
 
 #include <stdint.h>
 #include <sys/socket.h>
+#include "cm/far.h"
 #include "cm/id.h"
 
 /* 0 for a family that is not served. */
 socklen_t addr_length(const struct sockaddr *addr);
 uint16_t addr_port(const struct sockaddr *addr);
+/* IBA annex A11: of a port space and a port. */
+uint64_t addr_service_id(enum rdma_port_space ps, const struct sockaddr *addr);
 /* As the RDMA IP CM header has it; the IP version. */
 uint8_t addr_to_wire(const struct sockaddr *addr, uint8_t ip[16]);
 /* -EAFNOSUPPORT for another version. */
@@ -35,5 +38,7 @@ void addr_set_device(struct cm_id *id);
 /* Whether a device of this process has the address. */
 bool addr_has_device(const struct sockaddr *addr);
 void addr_set_route(struct cm_id *id);
+/* The path MTU from the id's address to there. */
+enum ibv_mtu addr_mtu(const struct cm_id *id, const struct far *far);
 
 #endif

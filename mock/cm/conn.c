@@ -11,75 +11,18 @@
 #include "host/registry.h"
 #include "host/settings.h"
 #include "object/device.h"
-#include "object/gid.h"
 #include "object/qp.h"
 
 enum {
-	TABLE_SIZE = 1024,
 	NS_PER_MS = 1000000,
-	BUSY_MS = 10,       /* to a peer whose inbox is full */
-	ACK_UNIT_NS = 4096, /* IBA 12.7.34 */
+	BUSY_MS = 10,         /* to a peer whose inbox is full */
+	ACK_UNIT_NS = 4096,   /* IBA 12.7.34, 12.7.23 */
+	SERVICE_TIMEOUT = 24, /* of an MRA: 69 s, as the kernel's rdma_cm says */
 };
-
-/* By our communication id; and, for the repetitions of a REQ, by the peer's. */
-static struct list by_local[TABLE_SIZE];
-static struct list by_remote[TABLE_SIZE];
-
-static struct list *list_of(struct list *table, uint32_t id)
-{
-	struct list *head = &table[id % TABLE_SIZE];
-
-	if (!head->next)
-		list_init(head);
-	return head;
-}
-
-void conns_forget(void)
-{
-	memset(by_local, 0, sizeof(by_local));
-	memset(by_remote, 0, sizeof(by_remote));
-}
 
 struct cm_id *conn_id(struct conn *conn)
 {
 	return container_of(conn, struct cm_id, conn);
-}
-
-struct conn *conn_find(uint32_t local_id)
-{
-	struct list *head = list_of(by_local, local_id), *at;
-
-	list_for_each (at, head) {
-		struct conn *conn = list_entry(at, struct conn, local_node);
-
-		if (conn->local_id == local_id)
-			return conn;
-	}
-	return NULL;
-}
-
-struct conn *conn_find_remote(uint32_t slot, uint64_t generation, uint32_t remote_id)
-{
-	struct list *head = list_of(by_remote, remote_id), *at;
-
-	list_for_each (at, head) {
-		struct conn *conn = list_entry(at, struct conn, remote_node);
-
-		if (conn->remote_id == remote_id && conn->peer->slot == slot &&
-		    conn->peer->generation == generation)
-			return conn;
-	}
-	return NULL;
-}
-
-static uint32_t draw_id(void)
-{
-	uint32_t id;
-
-	do {
-		id = random_u32();
-	} while (!id || conn_find(id));
-	return id;
 }
 
 /*
@@ -103,9 +46,8 @@ void conn_answered(struct conn *conn)
 
 static void send_again(struct conn *conn)
 {
-	conn->busy = message_send(conn->peer, &conn->sent) == -EAGAIN;
-	wait_until(conn, NS_PER_MS * (conn->busy ? BUSY_MS
-	                                         : settings()->cm_response_timeout_ms));
+	conn->busy = message_send(&conn->far, &conn->sent) == -EAGAIN;
+	wait_until(conn, conn->busy ? BUSY_MS * NS_PER_MS : conn->response_timeout);
 }
 
 void conn_send_until_answer(struct conn *conn, enum conn_state state)
@@ -113,45 +55,98 @@ void conn_send_until_answer(struct conn *conn, enum conn_state state)
 	conn->state = state;
 	conn->sent.local_id = conn->local_id;
 	conn->sent.remote_id = conn->remote_id;
-	conn->retries = settings()->cm_retries;
+	conn->retries = conn->max_retries;
 	send_again(conn);
 }
 
-/* What has no answer is sent again when the message that it answers is. */
-void conn_send(struct conn *conn, enum message_kind kind)
+void conn_ask_patience(struct conn *conn, enum mad_about about)
 {
-	struct message message = {
+	const struct mad message = {
+		.kind = MAD_MRA,
+		.tid = conn->tid,
+		.local_id = conn->local_id,
+		.remote_id = conn->remote_id,
+		.mra = { .about = (uint8_t)about, .service_timeout = SERVICE_TIMEOUT },
+	};
+
+	message_send(&conn->far, &message);
+}
+
+void conn_be_patient(struct conn *conn, uint8_t service_timeout)
+{
+	conn->busy = false;
+	wait_until(conn,
+	           ((uint64_t)ACK_UNIT_NS << service_timeout) + conn->response_timeout);
+}
+
+/* The smallest 4.096 us * 2^n that is not less. */
+static uint8_t timeout_exponent(uint64_t ns)
+{
+	uint8_t exponent = 0;
+
+	while (exponent < TIMEOUT_MAX && (uint64_t)ACK_UNIT_NS << exponent < ns)
+		exponent++;
+	return exponent;
+}
+
+/* What has no answer is sent again when the message that it answers is. */
+void conn_send(struct conn *conn, enum mad_kind kind)
+{
+	struct mad message = {
 		.kind = kind,
+		.tid = kind == MAD_DREP ? conn->dreq_tid : conn->tid,
 		.local_id = conn->local_id,
 		.remote_id = conn->remote_id,
 	};
 
-	message_deliver(conn->peer, &message);
+	message_deliver(&conn->far, &message);
 }
 
+/* What a REJ is about: what came last, if there is no answer yet. */
+static enum mad_about received(const struct conn *conn)
+{
+	switch (conn->state) {
+	case CONN_REQ_RCVD: return MAD_ABOUT_REQ;
+	case CONN_REP_RCVD: return MAD_ABOUT_REP;
+	default: return MAD_ABOUT_OTHER;
+	}
+}
+
+/* Kept: it is sent again when what it answers comes again. */
 static void send_reject(struct conn *conn, enum reject_reason reason, const uint8_t *data,
                         uint8_t length)
 {
-	struct message message = {
-		.kind = MESSAGE_REJ,
+	conn->sent = (struct mad){
+		.kind = MAD_REJ,
+		.tid = conn->tid,
 		.local_id = conn->local_id,
 		.remote_id = conn->remote_id,
-		.rej.reason = (uint16_t)reason,
+		.rej = { .about = (uint8_t)received(conn), .reason = (uint16_t)reason },
 	};
-
 	if (length)
-		memcpy(message.rej.private_data, data, length);
-	message_deliver(conn->peer, &message);
+		memcpy(conn->sent.rej.private_data, data, length);
+	message_deliver(&conn->far, &conn->sent);
 }
 
-void reject_message(struct peer *to, const struct message *about,
+static enum mad_about kind_about(const struct mad *message)
+{
+	switch (message->kind) {
+	case MAD_REQ: return MAD_ABOUT_REQ;
+	case MAD_REP: return MAD_ABOUT_REP;
+	default: return MAD_ABOUT_OTHER;
+	}
+}
+
+void reject_message(const struct far *to, const struct mad *about,
                     enum reject_reason reason)
 {
-	struct message message = {
-		.kind = MESSAGE_REJ,
+	struct mad message = {
+		.kind = MAD_REJ,
+		.tid = about->tid,
 		.local_id = about->remote_id,
 		.remote_id = about->local_id,
-		.rej.reason = (uint16_t)reason,
+		.rej = { .about = (uint8_t)kind_about(about),
+		         .reason = (uint16_t)reason },
 	};
 
 	message_deliver(to, &message);
@@ -178,7 +173,7 @@ void conn_disconnected(struct conn *conn)
 	event_raise(conn_id(conn), RDMA_CM_EVENT_DISCONNECTED, 0);
 }
 
-void conn_rejected(struct conn *conn, const struct message *message)
+void conn_rejected(struct conn *conn, const struct mad *message)
 {
 	struct cm_event *event =
 	        event_new(conn_id(conn), RDMA_CM_EVENT_REJECTED, message->rej.reason);
@@ -192,7 +187,7 @@ void conn_rejected(struct conn *conn, const struct message *message)
 
 static void reject_self(struct conn *conn, enum reject_reason reason)
 {
-	const struct message message = { .rej.reason = (uint16_t)reason };
+	const struct mad message = { .rej.reason = (uint16_t)reason };
 
 	conn_rejected(conn, &message);
 }
@@ -292,28 +287,46 @@ void conn_init(struct conn *conn)
 {
 	list_init(&conn->local_node);
 	list_init(&conn->remote_node);
+	list_init(&conn->qpn_node);
 	timer_init(&conn->timer, on_timer);
 }
 
-/* Takes over the caller's reference to the peer, if it succeeds. */
-int conn_open(struct conn *conn, struct peer *peer, uint32_t remote_id)
+int conn_open(struct conn *conn, struct far *far, uint32_t remote_id)
 {
 	int err;
 
-	if (!peer->self) {
-		err = peer_watch(&conn->watch, peer, on_peer_lost);
+	if (far->peer && !far->peer->self) {
+		err = peer_watch(&conn->watch, far->peer, on_peer_lost);
 		if (err)
 			return err;
 		conn->watched = true;
 	}
-	conn->peer = peer;
-	conn->local_id = draw_id();
-	conn->rq_psn = random_u32() & PSN_MASK;
-	list_add_tail(list_of(by_local, conn->local_id), &conn->local_node);
+	conn->far = *far;
 	conn->remote_id = remote_id;
-	if (remote_id)
-		list_add_tail(list_of(by_remote, remote_id), &conn->remote_node);
+	conns_add(conn);
+	conn->tid = random_u64();
+	conn->rq_psn = random_u32() & PSN_MASK;
+	conn->response_timeout = NS_PER_MS * settings()->cm_response_timeout_ms;
+	conn->max_retries = (uint8_t)settings()->cm_retries;
 	return 0;
+}
+
+static void send_dreq(struct conn *conn)
+{
+	conn->sent = (struct mad){
+		.kind = MAD_DREQ,
+		.tid = random_u64(),
+		.dreq.qpn = conn->remote_qpn,
+	};
+	conn_send_until_answer(conn, CONN_DREQ_SENT);
+}
+
+void conn_gone_stale(struct conn *conn)
+{
+	if (conn->state == CONN_ESTABLISHED || conn->state == CONN_REP_SENT) {
+		conn_answered(conn);
+		send_dreq(conn);
+	}
 }
 
 void conn_abandon(struct cm_id *id)
@@ -325,20 +338,13 @@ void conn_abandon(struct cm_id *id)
 	case CONN_REQ_RCVD:
 	case CONN_REP_SENT:
 	case CONN_REP_RCVD: send_reject(conn, REJECT_CONSUMER, NULL, 0); break;
-	case CONN_ESTABLISHED:
-		conn->sent = (struct message){
-			.kind = MESSAGE_DREQ,
-			.dreq.qpn = conn->remote_qpn,
-		};
-		conn_send_until_answer(conn, CONN_DREQ_SENT);
-		break;
-	case CONN_DREQ_RCVD: conn_send(conn, MESSAGE_DREP); break;
+	case CONN_ESTABLISHED: send_dreq(conn); break;
+	case CONN_DREQ_RCVD: conn_send(conn, MAD_DREP); break;
 	case CONN_SIDR_REQ_RCVD: sidr_reject(id, NULL, 0); break;
 	default: break;
 	}
 	conn_close(conn);
-	list_del(&conn->local_node);
-	list_del(&conn->remote_node);
+	conns_remove(conn);
 }
 
 void conn_release(struct conn *conn)
@@ -346,32 +352,26 @@ void conn_release(struct conn *conn)
 	timer_cancel_sync(&conn->timer);
 	if (conn->watched)
 		peer_unwatch(&conn->watch);
-	if (conn->peer)
-		peer_put(conn->peer);
+	far_drop(&conn->far);
 }
 
 /*
  * The consumer's calls
  */
 
-void conn_fill_route(const struct cm_id *id, struct message_route *route)
+void conn_fill_route(const struct cm_id *id, struct mad_route *route)
 {
 	const struct rdma_addr *addr = &id->rdma.route.addr;
 
-	route->service_id = (uint64_t)id->rdma.ps << 16 | addr_port(&addr->dst_addr);
+	route->service_id = addr_service_id(id->rdma.ps, &addr->dst_addr);
 	route->ip_version = addr_to_wire(&addr->src_addr, route->source_ip);
 	addr_to_wire(&addr->dst_addr, route->destination_ip);
 	route->source_port = addr_port(&addr->src_addr);
 }
 
-static struct message_ece ece_to_wire(const struct ibv_ece *ece)
+static struct mad_ece ece_to_wire(const struct ibv_ece *ece)
 {
-	return (struct message_ece){ ece->vendor_id, ece->options };
-}
-
-static enum ibv_qp_type counterpart(enum ibv_qp_type type)
-{
-	return type == IBV_QPT_XRC_SEND ? IBV_QPT_XRC_RECV : type;
+	return (struct mad_ece){ ece->vendor_id, ece->options };
 }
 
 static uint8_t at_most(uint8_t value, uint8_t most)
@@ -379,55 +379,71 @@ static uint8_t at_most(uint8_t value, uint8_t most)
 	return value < most ? value : most;
 }
 
+/* RoCE has no LIDs, and its one partition is the default one. */
+static void fill_path(const struct cm_id *id, struct mad_path *path)
+{
+	path->local_lid = path->remote_lid = MAD_LID_NONE;
+	memcpy(path->local_gid, &id->path.sgid, sizeof(path->local_gid));
+	memcpy(path->remote_gid, &id->path.dgid, sizeof(path->remote_gid));
+	path->flow_label = be32toh(id->path.flow_label);
+	path->rate = id->path.rate;
+	path->traffic_class = id->path.traffic_class;
+	path->hop_limit = id->path.hop_limit;
+	path->ack_timeout = id->conn.ack_timeout;
+}
+
+static void fill_transport(enum ibv_qp_type type, struct mad_req *req)
+{
+	switch (type) {
+	case IBV_QPT_UC: req->transport = MAD_UC; break;
+	case IBV_QPT_XRC_SEND:
+		req->transport = MAD_EXTENDED;
+		req->extended_transport = MAD_EXTENDED_XRC;
+		break;
+	default: req->transport = MAD_RC; break;
+	}
+}
+
 static void fill_request(struct cm_id *id, const struct conn_param *param)
 {
 	struct conn *conn = &id->conn;
-	struct message_req *req = &conn->sent.req;
+	struct mad_req *req = &conn->sent.req;
+	uint64_t guid = device_guid(device_of(id->rdma.verbs));
 
-	conn->sent = (struct message){ .kind = MESSAGE_REQ };
+	conn->sent = (struct mad){ .kind = MAD_REQ, .tid = conn->tid };
 	conn_fill_route(id, &req->route);
-	req->source_gid = id->rdma.route.addr.addr.ibaddr.sgid;
-	req->destination_gid = id->rdma.route.addr.addr.ibaddr.dgid;
+	fill_transport(id->rdma.qp_type, req);
+	fill_path(id, &req->primary);
+	memcpy(req->guid, &guid, sizeof(req->guid));
 	req->qpn = conn->local_qpn;
 	req->psn = conn->rq_psn;
-	req->qp_type = (uint8_t)counterpart(id->rdma.qp_type);
 	req->responder_resources = param->rdma.responder_resources;
 	req->initiator_depth = param->rdma.initiator_depth;
 	req->retry_count = conn->retry_count;
 	req->rnr_retry_count = at_most(param->rdma.rnr_retry_count, COUNT_MAX_3BIT);
 	req->flow_control = param->rdma.flow_control != 0;
 	req->srq = param->rdma.srq != 0;
-	req->ack_timeout = conn->ack_timeout;
+	req->pkey = MAD_PKEY;
 	req->path_mtu = conn->path_mtu;
-	req->traffic_class = id->options.tos;
+	req->local_timeout = timeout_exponent(conn->response_timeout);
+	req->remote_timeout = req->local_timeout;
+	req->max_cm_retries = conn->max_retries;
 	req->ece = ece_to_wire(&id->local_ece);
 	memcpy(req->private_data, param->private_data, PRIVATE_REQ);
 }
 
-static int find_service(const struct cm_id *id, struct peer **peer)
-{
-	struct host_place place;
-	uint32_t handle;
-	int err = registry_find_listener(&id->rdma.route.addr.dst_addr, id->rdma.ps,
-	                                 &place, &handle);
-
-	return err ? err : peer_get(place.slot, place.generation, peer);
-}
-
 int conn_reach_service(struct cm_id *id)
 {
-	struct peer *peer;
+	struct far far;
 	int err;
 
 	if (id->stage != ID_ROUTE_RESOLVED)
 		return -EINVAL;
-	err = find_service(id, &peer);
-	if (err == -ESRCH)
-		err = -ENOENT;
+	err = far_of_service(id, &far);
 	if (!err) {
-		err = conn_open(&id->conn, peer, 0);
+		err = conn_open(&id->conn, &far, 0);
 		if (err)
-			peer_put(peer);
+			far_drop(&far);
 	}
 	if (!err || err == -ENOENT)
 		id->stage = ID_CONNECT;
@@ -454,7 +470,7 @@ int conn_connect(struct cm_id *id, const struct conn_param *param)
 	conn->initiator_depth = param->rdma.initiator_depth;
 	conn->retry_count = at_most(param->rdma.retry_count, COUNT_MAX_3BIT);
 	conn->ack_timeout = id->options.ack_timeout;
-	conn->path_mtu = device_mtu(device_of(conn_id(conn)->rdma.verbs));
+	conn->path_mtu = addr_mtu(id, &conn->far);
 	fill_request(id, param);
 	conn_send_until_answer(conn, CONN_REQ_SENT);
 	return 0;
@@ -463,14 +479,17 @@ int conn_connect(struct cm_id *id, const struct conn_param *param)
 int conn_accept(struct cm_id *id, const struct conn_param *param)
 {
 	struct conn *conn = &id->conn;
-	struct message_rep *rep = &conn->sent.rep;
+	struct mad_rep *rep = &conn->sent.rep;
+	uint64_t guid;
 
 	if (conn->state != CONN_REQ_RCVD)
 		return -EINVAL;
+	guid = device_guid(device_of(id->rdma.verbs));
 	conn->local_qpn = param->rdma.qp_num & PSN_MASK;
 	conn->responder_resources = param->rdma.responder_resources;
 	conn->initiator_depth = param->rdma.initiator_depth;
-	conn->sent = (struct message){ .kind = MESSAGE_REP };
+	conn->sent = (struct mad){ .kind = MAD_REP, .tid = conn->tid };
+	memcpy(rep->guid, &guid, sizeof(rep->guid));
 	rep->qpn = conn->local_qpn;
 	rep->psn = conn->rq_psn;
 	rep->responder_resources = conn->responder_resources;
@@ -503,7 +522,7 @@ int conn_establish(struct cm_id *id)
 
 	if (conn->state != CONN_REP_RCVD)
 		return -EINVAL;
-	conn_send(conn, MESSAGE_RTU);
+	conn_send(conn, MAD_RTU);
 	conn->state = CONN_ESTABLISHED;
 	return 0;
 }
@@ -518,14 +537,10 @@ int conn_disconnect(struct cm_id *id, bool *told)
 	case CONN_ESTABLISHED:
 	case CONN_REP_SENT:
 		*told = false;
-		conn->sent = (struct message){
-			.kind = MESSAGE_DREQ,
-			.dreq.qpn = conn->remote_qpn,
-		};
-		conn_send_until_answer(conn, CONN_DREQ_SENT);
+		send_dreq(conn);
 		return 0;
 	case CONN_DREQ_RCVD:
-		conn_send(conn, MESSAGE_DREP);
+		conn_send(conn, MAD_DREP);
 		conn_enter_timewait(conn);
 		return 0;
 	case CONN_DREQ_SENT: *told = false; return 0;

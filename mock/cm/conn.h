@@ -8,11 +8,17 @@
 
 #include <rdma/rdma_cma.h>
 #include "base/list.h"
-#include "cm/message.h"
+#include "cm/far.h"
 #include "host/engine.h"
 #include "host/peer.h"
+#include "wire/mad.h"
 
 struct cm_id;
+
+enum {
+	COUNT_MAX_3BIT = 7,
+	TIMEOUT_MAX = 31, /* 5 bits */
+};
 
 enum conn_state {
 	CONN_NONE, /* nothing was sent or received yet */
@@ -35,16 +41,19 @@ enum conn_state {
 struct conn {
 	enum conn_state state;
 	uint32_t local_id, remote_id;
-	struct list local_node, remote_node; /* in the tables of conn.c */
-	struct peer *peer;
-	struct peer_watch watch;
+	struct list local_node, remote_node, qpn_node; /* in the tables of conns.c */
+	struct far far;
+	struct peer_watch watch; /* of a process of this host */
 	bool watched;
 	/* What waits for an answer, and is sent again when none comes. */
-	struct message sent;
+	struct mad sent;
 	struct timer timer;
-	uint64_t deadline; /* 0: nothing is waited for */
-	uint64_t retries;  /* left */
-	bool busy;         /* the peer took it not: that was no try */
+	uint64_t deadline;      /* 0: nothing is waited for */
+	uint64_t retries;       /* left */
+	bool busy;              /* the peer took it not: that was no try */
+	uint64_t tid, dreq_tid; /* transaction ids: of the REQ, and of the peer's DREQ */
+	uint64_t response_timeout; /* how long an answer may take, ns … */
+	uint8_t max_retries;       /* … and how often it is asked for again */
 	/* What both have agreed on, as a queue pair needs it. */
 	uint32_t local_qpn, remote_qpn;
 	uint32_t qkey; /* of datagrams, once it is agreed on */
@@ -84,42 +93,56 @@ void conn_abandon(struct cm_id *id);
 /* Then without the lock: nothing of it runs any more. */
 void conn_release(struct conn *conn);
 
-/* receive.c: from the inbox. */
-void messages_receive(struct peer *from, const void *body, uint32_t length);
+/* receive.c: from whichever carrier. */
+void message_receive(const struct far *from, const struct mad *message);
 /* listen.c: a REQ, or SIDR_REQ, that is not a repetition. */
-void listen_request(struct peer *from, const struct message *message);
+void listen_request(const struct far *from, const struct mad *message);
 /* sidr.c */
-void sidr_on_req(struct peer *from, struct conn *conn, const struct message *message);
-void sidr_on_rep(struct peer *from, struct conn *conn, const struct message *message);
-void sidr_refuse(struct peer *to, const struct message *about, enum sidr_status status);
+void sidr_on_req(const struct far *from, struct conn *conn, const struct mad *message);
+void sidr_on_rep(const struct far *from, struct conn *conn, const struct mad *message);
+void sidr_refuse(const struct far *to, const struct mad *about, enum sidr_status status);
 /* The question has no answer any more. */
 void sidr_fail(struct conn *conn, int status);
 int listen_start(struct cm_id *id, int backlog);
 
-/* Between those files. */
+/* conns.c */
 struct conn *conn_find(uint32_t local_id);
-struct conn *conn_find_remote(uint32_t slot, uint64_t generation, uint32_t remote_id);
-/* Known to the tables from here on; the peer's death will be noticed. -ENOMEM. */
-int conn_open(struct conn *conn, struct peer *peer, uint32_t remote_id);
+struct conn *conn_find_remote(const struct far *far, uint32_t remote_id);
+/* Who has, as far as we know, that queue pair of the far end's connected to it. */
+struct conn *conn_find_qpn(const struct far *far, uint32_t qpn);
+/* Draws its id. */
+void conns_add(struct conn *conn);
+void conns_set_qpn(struct conn *conn, uint32_t remote_qpn);
+void conns_remove(struct conn *conn);
+void conns_forget(void);
+
+/* Between those files. */
+/* Known to the tables from here on; a process's death will be noticed. Takes over far, if
+ * it succeeds. -ENOMEM. */
+int conn_open(struct conn *conn, struct far *far, uint32_t remote_id);
 /* Sends what conn->sent holds now and goes on doing so until there is an answer. */
 void conn_send_until_answer(struct conn *conn, enum conn_state state);
 void conn_answered(struct conn *conn);
-void conn_send(struct conn *conn, enum message_kind kind);
+void conn_send(struct conn *conn, enum mad_kind kind);
+/* What is sent now may take longer than the peer expected. */
+void conn_ask_patience(struct conn *conn, enum mad_about about);
+/* The peer asks for that. */
+void conn_be_patient(struct conn *conn, uint8_t service_timeout);
 void conn_close(struct conn *conn);
 void conn_disconnected(struct conn *conn);
 void conn_enter_timewait(struct conn *conn);
-void conn_rejected(struct conn *conn, const struct message *message);
+/* The far end has forgotten it. */
+void conn_gone_stale(struct conn *conn);
+void conn_rejected(struct conn *conn, const struct mad *message);
 /*
  * Opens the way to whoever listens where the id leads. -ENOENT when nobody does: the id
  * is in use all the same, and has its refusal coming. -EINVAL before its route is known.
  */
 int conn_reach_service(struct cm_id *id);
-void conn_fill_route(const struct cm_id *id, struct message_route *route);
+void conn_fill_route(const struct cm_id *id, struct mad_route *route);
 /* To whoever sent a message that belongs to no connection. */
-void reject_message(struct peer *to, const struct message *about,
+void reject_message(const struct far *to, const struct mad *about,
                     enum reject_reason reason);
 struct cm_id *conn_id(struct conn *conn);
-
-void conns_forget(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include "cm/far.h"
 #include "cm/id.h"
 #include "cm/send.h"
 #include "host/engine.h"
@@ -98,7 +99,7 @@ static int open_locked(void)
 	pthread_once(&once, watch_forks);
 	for (unsigned int i = 0; i < device_count(); i++)
 		shared[i].pd->of_cm = true;
-	inbox_handle(INBOX_CM, messages_receive);
+	inbox_handle(INBOX_CM, inbox_receive);
 	is_open = true;
 	return 0;
 }

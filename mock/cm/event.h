@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include "base/list.h"
 #include "base/refs.h"
-#include "cm/message.h"
+#include "wire/mad.h"
 
 struct cm_id;
 struct membership;

@@ -94,7 +94,7 @@ int id_set_option(struct cm_id *id, int level, int option, const void *value,
 int id_set_local_ece(struct cm_id *id, const struct ibv_ece *ece);
 int id_get_remote_ece(const struct cm_id *id, struct ibv_ece *ece);
 /* Under the lock: the peer's. */
-void id_take_ece(struct cm_id *id, const struct message_ece *ece);
+void id_take_ece(struct cm_id *id, const struct mad_ece *ece);
 
 /* As cm_enter(), unless the id is of the process that forked this one: -EINVAL. */
 int id_lock(const struct cm_id *id);

@@ -2,6 +2,7 @@
 /* Listeners, and the ids of the connections that are asked of them. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include "base/log.h"
 #include "cm/addr.h"
 #include "cm/id.h"
@@ -10,7 +11,7 @@
 #include "object/gid.h"
 #include "object/qp.h"
 
-enum { BACKLOG_MAX = 1024 };
+enum { BACKLOG_MAX = 1024, RESPONSE_TIMEOUT_MAX = 24 };
 
 static int listen_locked(struct cm_id *id, int backlog)
 {
@@ -42,34 +43,44 @@ int listen_start(struct cm_id *id, int backlog)
 	return err;
 }
 
-static bool req_is_sane(const struct message_req *req)
+static bool req_is_sane(const struct mad_req *req)
 {
 	return req->qpn <= PSN_MASK && req->psn <= PSN_MASK &&
 	       req->retry_count <= COUNT_MAX_3BIT &&
-	       req->rnr_retry_count <= COUNT_MAX_3BIT && req->ack_timeout <= 31 &&
-	       req->path_mtu >= IBV_MTU_256 && req->path_mtu <= IBV_MTU_4096;
+	       req->rnr_retry_count <= COUNT_MAX_3BIT &&
+	       req->primary.ack_timeout <= TIMEOUT_MAX && req->path_mtu >= IBV_MTU_256 &&
+	       req->path_mtu <= IBV_MTU_4096;
 }
 
-static bool request_is_sane(const struct message *message)
+static bool request_is_sane(const struct mad *message)
 {
 	return message->local_id && !message->remote_id &&
-	       (message->kind != MESSAGE_REQ || req_is_sane(&message->req));
+	       (message->kind != MAD_REQ || req_is_sane(&message->req));
 }
 
-static const struct message_route *route_of(const struct message *message)
+static const struct mad_route *route_of(const struct mad *message)
 {
-	return message->kind == MESSAGE_REQ ? &message->req.route
-	                                    : &message->sidr_req.route;
+	return message->kind == MAD_REQ ? &message->req.route : &message->sidr_req.route;
 }
 
-static enum ibv_qp_type wanted_type(const struct message *message)
+/* The queue pair that is to answer; 0: none that this device has. */
+static int wanted_type(const struct mad *message)
 {
-	return message->kind == MESSAGE_REQ ? (enum ibv_qp_type)message->req.qp_type
-	                                    : IBV_QPT_UD;
+	if (message->kind == MAD_SIDR_REQ)
+		return IBV_QPT_UD;
+	switch (message->req.transport) {
+	case MAD_RC: return IBV_QPT_RC;
+	case MAD_UC: return IBV_QPT_UC;
+	case MAD_EXTENDED:
+		return message->req.extended_transport == MAD_EXTENDED_XRC
+		               ? IBV_QPT_XRC_RECV
+		               : 0;
+	default: return 0;
+	}
 }
 
 /* Where the request comes from and goes to, as addresses of the id that it will have. */
-static int read_addresses(const struct message_route *route, struct rdma_addr *addr)
+static int read_addresses(const struct mad_route *route, struct rdma_addr *addr)
 {
 	int err = addr_from_wire(route->ip_version, route->destination_ip,
 	                         (uint16_t)route->service_id, &addr->src_storage);
@@ -81,10 +92,9 @@ static int read_addresses(const struct message_route *route, struct rdma_addr *a
 
 /* The listener of this process that the service id and the address lead to, if it is one
  * for this kind of request. */
-static struct cm_id *find_listener(const struct message *message,
-                                   const struct sockaddr *to)
+static struct cm_id *find_listener(const struct mad *message, const struct sockaddr *to)
 {
-	const struct message_route *route = route_of(message);
+	const struct mad_route *route = route_of(message);
 	struct host_place place;
 	struct cm_id *id;
 	uint32_t handle;
@@ -95,42 +105,61 @@ static struct cm_id *find_listener(const struct message *message,
 	    place.generation != peer_self()->generation)
 		return NULL;
 	id = id_find(handle);
-	return id && id->stage == ID_LISTEN && id->rdma.qp_type == wanted_type(message)
+	return id && id->stage == ID_LISTEN &&
+	                       (int)id->rdma.qp_type == wanted_type(message)
 	               ? id
 	               : NULL;
 }
 
-static void take_req(struct conn *conn, const struct message_req *req)
+/* What the requester expects of its own far end it may expect of us, up to the longest
+ * that an MRA asks for. */
+static uint64_t response_timeout(const struct mad_req *req)
+{
+	return UINT64_C(4096) << min_u64(req->local_timeout, RESPONSE_TIMEOUT_MAX);
+}
+
+static void take_req(struct conn *conn, const struct mad_req *req)
 {
 	conn->state = CONN_REQ_RCVD;
-	conn->remote_qpn = req->qpn;
+	conns_set_qpn(conn, req->qpn);
+	conn->response_timeout = response_timeout(req);
+	conn->max_retries = req->max_cm_retries;
 	conn->sq_psn = req->psn;
 	/* Each side's limit as initiator is the other's as responder (IBA 12.7.29). */
 	conn->responder_resources = req->initiator_depth;
 	conn->initiator_depth = req->responder_resources;
 	conn->retry_count = req->retry_count;
 	conn->rnr_retry_count = req->rnr_retry_count;
-	conn->ack_timeout = req->ack_timeout;
-	conn->path_mtu = (uint8_t)min_u64(
-	        req->path_mtu, device_mtu(device_of(conn_id(conn)->rdma.verbs)));
+	conn->ack_timeout = req->primary.ack_timeout;
+	conn->path_mtu =
+	        (uint8_t)min_u64(req->path_mtu, addr_mtu(conn_id(conn), &conn->far));
 	id_take_ece(conn_id(conn), &req->ece);
 }
 
-static void take_request(struct cm_id *child, const struct message *message)
+static void take_request(struct cm_id *child, const struct mad *message)
 {
+	struct conn *conn = &child->conn;
+
+	conn->tid = message->tid;
+	if (message->kind == MAD_REQ)
+		take_req(conn, &message->req);
+	else
+		conn->state = CONN_SIDR_REQ_RCVD;
+}
+
+/* Where it is, and where it leads. */
+static void place(struct cm_id *child, const struct far *from, const struct mad *message,
+                  const struct rdma_addr *addr)
+{
+	child->rdma.route.addr = *addr;
+	child->options.tos = message->kind == MAD_REQ ? message->req.primary.traffic_class
+	                                              : from->path.traffic_class;
 	addr_set_device(child);
-	if (message->kind == MESSAGE_REQ) {
-		child->options.tos = message->req.traffic_class;
-		take_req(&child->conn, &message->req);
-	} else {
-		child->options.tos = message->sidr_req.traffic_class;
-		child->conn.state = CONN_SIDR_REQ_RCVD;
-	}
 	addr_set_route(child);
 }
 
 static void describe(struct rdma_cm_event *event, const struct cm_id *child,
-                     const struct message_req *req)
+                     const struct mad_req *req)
 {
 	event->param.conn = (struct rdma_conn_param){
 		.responder_resources = child->conn.responder_resources,
@@ -144,8 +173,7 @@ static void describe(struct rdma_cm_event *event, const struct cm_id *child,
 }
 
 /* 0 with the listener's event queued, or why not. */
-static int show(struct cm_id *listener, struct cm_id *child,
-                const struct message *message)
+static int show(struct cm_id *listener, struct cm_id *child, const struct mad *message)
 {
 	struct cm_event *event = event_new(listener, RDMA_CM_EVENT_CONNECT_REQUEST, 0);
 
@@ -153,7 +181,7 @@ static int show(struct cm_id *listener, struct cm_id *child,
 		return -ENOMEM;
 	event->rdma.id = &child->rdma;
 	event->rdma.listen_id = &listener->rdma;
-	if (message->kind == MESSAGE_REQ) {
+	if (message->kind == MAD_REQ) {
 		describe(&event->rdma, child, &message->req);
 		event_set_private(event, message->req.private_data, PRIVATE_REQ);
 	} else {
@@ -165,26 +193,39 @@ static int show(struct cm_id *listener, struct cm_id *child,
 	return 0;
 }
 
-static int add_child(struct cm_id *listener, struct peer *from,
-                     const struct message *message, const struct rdma_addr *addr)
+static int open_child(struct cm_id *child, const struct far *from,
+                      const struct mad *message)
+{
+	struct far far;
+	int err;
+
+	/* Packets on a wire would not pass; within the host there are none. */
+	if (from->carrier == &carrier_mads && message->kind == MAD_REQ &&
+	    message->req.path_mtu > addr_mtu(child, from))
+		return -EMSGSIZE;
+	err = far_keep(from, &far);
+	if (err)
+		return err;
+	err = conn_open(&child->conn, &far, message->local_id);
+	if (err)
+		far_drop(&far);
+	return err;
+}
+
+static int add_child(struct cm_id *listener, const struct far *from,
+                     const struct mad *message, const struct rdma_addr *addr)
 {
 	struct cm_id *child;
-	struct peer *peer;
 	int err;
 
 	child = id_create_child(listener);
 	if (!child)
 		return -ENOMEM;
-	child->rdma.route.addr = *addr;
-	take_request(child, message);
-	err = peer_get(from->slot, from->generation, &peer);
+	place(child, from, message, addr);
+	err = open_child(child, from, message);
 	if (err)
 		goto discard;
-	err = conn_open(&child->conn, peer, message->local_id);
-	if (err) {
-		peer_put(peer);
-		goto discard;
-	}
+	take_request(child, message);
 	err = show(listener, child, message);
 	if (!err)
 		return 0;
@@ -196,27 +237,74 @@ discard:
 	return err;
 }
 
-static void refuse(struct peer *from, const struct message *message,
+static void refuse(const struct far *from, const struct mad *message,
                    enum reject_reason reason, enum sidr_status status)
 {
-	if (message->kind == MESSAGE_REQ)
+	if (message->kind == MAD_REQ)
 		reject_message(from, message, reason);
 	else
 		sidr_refuse(from, message, status);
 }
 
-void listen_request(struct peer *from, const struct message *message)
+/* The addresses that a request names are those that it came from and to: the answer, and
+ * whatever is sent then, goes nowhere else. */
+static bool is_from_there(const struct far *from, const struct rdma_addr *addr)
+{
+	union ibv_gid here, there;
+
+	if (from->carrier != &carrier_mads)
+		return true;
+	return !gid_from_sockaddr(&addr->src_addr, &here) &&
+	       !gid_from_sockaddr(&addr->dst_addr, &there) &&
+	       !memcmp(&here, &from->path.local, sizeof(here)) &&
+	       !memcmp(&there, &from->path.remote, sizeof(there));
+}
+
+/*
+ * IBA 12.9.8.3.1: whoever asks for a connection of a queue pair that has one, as far as
+ * we know, has begun anew. It is told so, and the old connection ends.
+ */
+static bool is_stale(const struct far *from, const struct mad *message)
+{
+	struct conn *old;
+
+	if (from->carrier != &carrier_mads || message->kind != MAD_REQ ||
+	    message->req.qpn <= MAD_QPN)
+		return false;
+	old = conn_find_qpn(from, message->req.qpn);
+	if (!old)
+		return false;
+	conn_gone_stale(old);
+	return true;
+}
+
+static enum reject_reason reason_of(int err)
+{
+	return err == -EMSGSIZE ? REJECT_INVALID_PATH_MTU : REJECT_NO_RESOURCES;
+}
+
+void listen_request(const struct far *from, const struct mad *message)
 {
 	struct rdma_addr addr = { 0 };
 	struct cm_id *listener;
+	int err;
 
-	if (!request_is_sane(message) || read_addresses(route_of(message), &addr)) {
+	if (!route_of(message)->ip_version) {
+		refuse(from, message, REJECT_INVALID_SERVICE_ID, SIDR_NOT_SUPPORTED);
+		return;
+	}
+	if (!request_is_sane(message) || read_addresses(route_of(message), &addr) ||
+	    !is_from_there(from, &addr)) {
 		mock_warn("a connection request makes no sense and is dropped");
 		return;
 	}
 	listener = find_listener(message, &addr.src_addr);
 	if (!listener) {
 		refuse(from, message, REJECT_INVALID_SERVICE_ID, SIDR_NOT_SUPPORTED);
+		return;
+	}
+	if (is_stale(from, message)) {
+		reject_message(from, message, REJECT_STALE_CONNECTION);
 		return;
 	}
 	if (listener->waiting >= listener->backlog) {
@@ -226,6 +314,7 @@ void listen_request(struct peer *from, const struct message *message)
 		refuse(from, message, REJECT_CONSUMER, SIDR_REJECTED);
 		return;
 	}
-	if (add_child(listener, from, message, &addr))
-		refuse(from, message, REJECT_NO_RESOURCES, SIDR_REJECTED);
+	err = add_child(listener, from, message, &addr);
+	if (err)
+		refuse(from, message, reason_of(err), SIDR_REJECTED);
 }

@@ -76,7 +76,7 @@ int id_get_remote_ece(const struct cm_id *id, struct ibv_ece *ece)
 	return 0;
 }
 
-void id_take_ece(struct cm_id *id, const struct message_ece *ece)
+void id_take_ece(struct cm_id *id, const struct mad_ece *ece)
 {
 	id->remote_ece = (struct ibv_ece){
 		.vendor_id = ece->vendor_id,

@@ -11,29 +11,35 @@
 #include "cm/send.h"
 #include "object/qp.h"
 
-/* The sender, and the connection that the message names; NULL when there is none. */
-typedef void receiver(struct peer *from, struct conn *conn,
-                      const struct message *message);
+/* Where it came from, and the connection that it names; NULL when there is none. */
+typedef void receiver(const struct far *from, struct conn *conn,
+                      const struct mad *message);
 
-static void on_req(struct peer *from, struct conn *conn, const struct message *message)
+static void on_req(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	if (!conn) {
 		listen_request(from, message);
 		return;
 	}
 	switch (conn->state) {
-	case CONN_REP_SENT: message_send(conn->peer, &conn->sent); break;
+	/* The consumer has not decided yet (IBA 12.9.8.6). */
+	case CONN_REQ_RCVD: conn_ask_patience(conn, MAD_ABOUT_REQ); break;
+	case CONN_REP_SENT: message_send(&conn->far, &conn->sent); break;
+	case CONN_CLOSED:
+		if (conn->sent.kind == MAD_REJ)
+			message_send(&conn->far, &conn->sent);
+		break;
 	case CONN_TIMEWAIT: reject_message(from, message, REJECT_STALE_CONNECTION); break;
 	default: break;
 	}
 }
 
-static void take_rep(struct conn *conn, const struct message *message)
+static void take_rep(struct conn *conn, const struct mad *message)
 {
-	const struct message_rep *rep = &message->rep;
+	const struct mad_rep *rep = &message->rep;
 
 	conn->remote_id = message->local_id;
-	conn->remote_qpn = rep->qpn & PSN_MASK;
+	conns_set_qpn(conn, rep->qpn & PSN_MASK);
 	conn->sq_psn = rep->psn & PSN_MASK;
 	/* Each side's limit as initiator is the other's as responder (IBA 12.7.29). */
 	conn->responder_resources = rep->initiator_depth;
@@ -42,7 +48,7 @@ static void take_rep(struct conn *conn, const struct message *message)
 	id_take_ece(conn_id(conn), &rep->ece);
 }
 
-static void raise_response(struct conn *conn, const struct message_rep *rep)
+static void raise_response(struct conn *conn, const struct mad_rep *rep)
 {
 	struct cm_event *event =
 	        event_new(conn_id(conn), RDMA_CM_EVENT_CONNECT_RESPONSE, 0);
@@ -61,7 +67,7 @@ static void raise_response(struct conn *conn, const struct message_rep *rep)
 	event_queue(event);
 }
 
-static void on_rep(struct peer *from, struct conn *conn, const struct message *message)
+static void on_rep(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	if (!conn) {
 		reject_message(from, message, REJECT_INVALID_COMM_ID);
@@ -74,13 +80,14 @@ static void on_rep(struct peer *from, struct conn *conn, const struct message *m
 		conn->state = CONN_REP_RCVD;
 		raise_response(conn, &message->rep);
 		break;
-	case CONN_ESTABLISHED: conn_send(conn, MESSAGE_RTU); break;
+	case CONN_REP_RCVD: conn_ask_patience(conn, MAD_ABOUT_REP); break;
+	case CONN_ESTABLISHED: conn_send(conn, MAD_RTU); break;
 	case CONN_CLOSED: reject_message(from, message, REJECT_INVALID_COMM_ID); break;
 	default: break;
 	}
 }
 
-static void on_rtu(struct peer *from, struct conn *conn, const struct message *message)
+static void on_rtu(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	(void)from;
 	(void)message;
@@ -91,7 +98,7 @@ static void on_rtu(struct peer *from, struct conn *conn, const struct message *m
 	event_raise(conn_id(conn), RDMA_CM_EVENT_ESTABLISHED, 0);
 }
 
-static void on_rej(struct peer *from, struct conn *conn, const struct message *message)
+static void on_rej(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	(void)from;
 	if (!conn)
@@ -100,24 +107,27 @@ static void on_rej(struct peer *from, struct conn *conn, const struct message *m
 	case CONN_REQ_SENT:
 	case CONN_REQ_RCVD:
 	case CONN_REP_SENT:
-	case CONN_REP_RCVD: conn_rejected(conn, message); break;
+	case CONN_REP_RCVD:
+	/* The one who accepted never heard that the other took it, and gave up. */
+	case CONN_ESTABLISHED: conn_rejected(conn, message); break;
 	default: break;
 	}
 }
 
 /* IBA 12.9.8.3.2: a DREQ for a connection that is no more is answered all the same. */
-static void answer_dreq(struct peer *from, const struct message *message)
+static void answer_dreq(const struct far *from, const struct mad *message)
 {
 	struct conn gone = {
-		.peer = from,
+		.far = *from,
+		.dreq_tid = message->tid,
 		.local_id = message->remote_id,
 		.remote_id = message->local_id,
 	};
 
-	conn_send(&gone, MESSAGE_DREP);
+	conn_send(&gone, MAD_DREP);
 }
 
-static void on_dreq(struct peer *from, struct conn *conn, const struct message *message)
+static void on_dreq(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	if (!conn) {
 		answer_dreq(from, message);
@@ -125,6 +135,7 @@ static void on_dreq(struct peer *from, struct conn *conn, const struct message *
 	}
 	if (message->dreq.qpn != conn->local_qpn)
 		return;
+	conn->dreq_tid = message->tid;
 	switch (conn->state) {
 	case CONN_REP_SENT:
 	case CONN_REP_RCVD:
@@ -134,17 +145,17 @@ static void on_dreq(struct peer *from, struct conn *conn, const struct message *
 		conn_disconnected(conn);
 		break;
 	case CONN_DREQ_SENT: /* both at once: each answers the other */
-		conn_send(conn, MESSAGE_DREP);
+		conn_send(conn, MAD_DREP);
 		conn_disconnected(conn);
 		conn_enter_timewait(conn);
 		break;
 	case CONN_TIMEWAIT:
-	case CONN_CLOSED: conn_send(conn, MESSAGE_DREP); break;
+	case CONN_CLOSED: conn_send(conn, MAD_DREP); break;
 	default: break;
 	}
 }
 
-static void on_drep(struct peer *from, struct conn *conn, const struct message *message)
+static void on_drep(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	(void)from;
 	(void)message;
@@ -154,60 +165,51 @@ static void on_drep(struct peer *from, struct conn *conn, const struct message *
 	conn_enter_timewait(conn);
 }
 
-static receiver *const receivers[MESSAGE_KINDS] = {
-	[MESSAGE_REQ] = on_req,           [MESSAGE_REP] = on_rep,
-	[MESSAGE_RTU] = on_rtu,           [MESSAGE_REJ] = on_rej,
-	[MESSAGE_DREQ] = on_dreq,         [MESSAGE_DREP] = on_drep,
-	[MESSAGE_SIDR_REQ] = sidr_on_req, [MESSAGE_SIDR_REP] = sidr_on_rep,
+static void on_mra(const struct far *from, struct conn *conn, const struct mad *message)
+{
+	(void)from;
+	if (conn &&
+	    ((conn->state == CONN_REQ_SENT && message->mra.about == MAD_ABOUT_REQ) ||
+	     (conn->state == CONN_REP_SENT && message->mra.about == MAD_ABOUT_REP)))
+		conn_be_patient(conn, message->mra.service_timeout);
+}
+
+static receiver *const receivers[MAD_KINDS] = {
+	[MAD_REQ] = on_req,   [MAD_MRA] = on_mra,           [MAD_REJ] = on_rej,
+	[MAD_REP] = on_rep,   [MAD_RTU] = on_rtu,           [MAD_DREQ] = on_dreq,
+	[MAD_DREP] = on_drep, [MAD_SIDR_REQ] = sidr_on_req, [MAD_SIDR_REP] = sidr_on_rep,
 };
 
-/* Whether a connection with that process is what the message speaks of. */
-static bool belongs(const struct conn *conn, const struct message *message)
+/* Whether a connection with that far end is what the message speaks of. */
+static bool belongs(const struct conn *conn, const struct far *from,
+                    const struct mad *message)
 {
-	return conn && conn->peer->slot == message->slot &&
-	       conn->peer->generation == message->generation &&
+	return conn && far_same(&conn->far, from) &&
 	       (!conn->remote_id || !message->local_id ||
 	        conn->remote_id == message->local_id);
 }
 
 /* A message names its receiver's id, unless its sender cannot know it. */
-static struct conn *find(const struct message *message)
+static struct conn *find(const struct far *from, const struct mad *message)
 {
 	struct conn *conn;
 
-	if (message->kind == MESSAGE_REQ || !message->remote_id)
-		return message->local_id
-		               ? conn_find_remote(message->slot, message->generation,
-		                                  message->local_id)
-		               : NULL;
+	if (message->kind == MAD_REQ || !message->remote_id)
+		return message->local_id ? conn_find_remote(from, message->local_id)
+		                         : NULL;
 	conn = conn_find(message->remote_id);
-	return belongs(conn, message) ? conn : NULL;
+	return belongs(conn, from, message) ? conn : NULL;
 }
 
-static bool is_whole(const struct peer *from, const struct message *message,
-                     uint32_t length)
+void message_receive(const struct far *from, const struct mad *message)
 {
-	if (length != sizeof(*message) || message->kind >= MESSAGE_KINDS)
-		return false;
-	return !from ||
-	       (from->slot == message->slot && from->generation == message->generation);
-}
-
-void messages_receive(struct peer *from, const void *body, uint32_t length)
-{
-	const struct message *message = body;
 	struct conn *conn;
 
-	if (!is_whole(from, message, length)) {
-		mock_warn("a message to the connection manager makes no sense and is "
-		          "dropped");
-		return;
-	}
 	cm_enter();
-	conn = find(message);
+	conn = find(from, message);
 	/* Whose process is gone has no use for an answer; what it said of a connection
 	 * counts. */
-	if (conn || from)
-		receivers[message->kind](from ? from : conn->peer, conn, message);
+	if (conn || from->carrier != &carrier_inbox || from->peer)
+		receivers[message->kind](conn ? &conn->far : from, conn, message);
 	cm_leave();
 }

@@ -11,36 +11,33 @@
 
 enum { NS_PER_MS = 1000000 };
 
-/* A message for a peer whose inbox is full. */
+/* A message for a peer whose inbox is full, or a network that takes none. */
 struct kept {
 	struct list node;
-	struct peer *peer; /* a reference */
+	struct far to;
 	uint64_t deadline;
-	struct message message;
+	struct mad message;
 };
 
 static struct list all_kept;
 static struct timer timer;
 
-static int to_inbox(struct peer *to, const struct message *message)
+static int by_carrier(const struct far *to, const struct mad *message)
 {
-	return inbox_post(to, INBOX_CM, message, sizeof(*message));
+	return to->carrier->send(to, message);
 }
 
-int (*message_carrier)(struct peer *to, const struct message *message) = to_inbox;
+int (*message_carrier)(const struct far *to, const struct mad *message) = by_carrier;
 
-int message_send(struct peer *to, const struct message *message)
+int message_send(const struct far *to, const struct mad *message)
 {
-	static const char *const names[MESSAGE_KINDS] = {
-		"REQ", "REP", "RTU", "REJ", "DREQ", "DREP", "SIDR_REQ", "SIDR_REP",
-	};
-	struct message out = *message;
+	char text[160];
 
-	out.slot = peer_self()->slot;
-	out.generation = peer_self()->generation;
-	mock_debug("cm#%08x: sends %s to process %d", out.local_id, names[out.kind],
-	           (int)to->pid);
-	return message_carrier(to, &out);
+	if (mock_log_level >= MOCK_LOG_DEBUG) {
+		mad_print(message, text, sizeof(text));
+		mock_debug("cm#%08x: sends %s", message->local_id, text);
+	}
+	return message_carrier(to, message);
 }
 
 /*
@@ -58,7 +55,7 @@ static void try_again_soon(void)
 /* Whether it is done with, sent or not. */
 static bool try_again(const struct kept *kept)
 {
-	return message_send(kept->peer, &kept->message) != -EAGAIN ||
+	return message_send(&kept->to, &kept->message) != -EAGAIN ||
 	       now_ns() >= kept->deadline;
 }
 
@@ -74,7 +71,7 @@ static void on_timer(struct timer *fired)
 		if (!try_again(kept))
 			continue;
 		list_del(&kept->node);
-		peer_put(kept->peer);
+		far_drop(&kept->to);
 		free(kept);
 	}
 	if (!list_empty(&all_kept))
@@ -83,13 +80,13 @@ static void on_timer(struct timer *fired)
 }
 
 /* What cannot be kept is lost, as on a wire. */
-static void keep(const struct peer *to, const struct message *message)
+static void keep(const struct far *to, const struct mad *message)
 {
 	struct kept *kept = malloc(sizeof(*kept));
 
 	if (!kept)
 		return;
-	if (peer_get(to->slot, to->generation, &kept->peer)) {
+	if (far_keep(to, &kept->to)) {
 		free(kept);
 		return;
 	}
@@ -104,7 +101,7 @@ static void keep(const struct peer *to, const struct message *message)
 	list_add_tail(&all_kept, &kept->node);
 }
 
-void message_deliver(struct peer *to, const struct message *message)
+void message_deliver(const struct far *to, const struct mad *message)
 {
 	if (message_send(to, message) == -EAGAIN)
 		keep(to, message);

@@ -3,23 +3,22 @@
 #ifndef MOCK_CM_SEND_H
 #define MOCK_CM_SEND_H
 
-#include "cm/message.h"
-#include "host/peer.h"
+#include "cm/far.h"
 
 /*
  * Sends a message, once: what is lost is the caller's to send again. -EAGAIN when the
  * peer takes none at the moment, -ESRCH when it died.
  */
-int message_send(struct peer *to, const struct message *message);
+int message_send(const struct far *to, const struct mad *message);
 
 /*
  * For what gets no answer, whose sender therefore would not notice: kept until the peer
  * takes it, unless that lasts as long as an answer may.
  */
-void message_deliver(struct peer *to, const struct message *message);
+void message_deliver(const struct far *to, const struct mad *message);
 
-/* The way to a process: its inbox, unless a test puts itself in between. */
-extern int (*message_carrier)(struct peer *to, const struct message *message);
+/* The way there: its carrier, unless a test puts itself in between. */
+extern int (*message_carrier)(const struct far *to, const struct mad *message);
 
 /* After fork(), in the child. */
 void messages_forget(void);

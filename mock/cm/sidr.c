@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "cm/addr.h"
 #include "cm/conn.h"
 #include "cm/id.h"
 #include "cm/qp.h"
@@ -23,11 +24,11 @@ void sidr_fail(struct conn *conn, int status)
 
 static void fill_question(struct cm_id *id, const struct conn_param *param)
 {
-	struct message_sidr_req *req = &id->conn.sent.sidr_req;
+	struct mad_sidr_req *req = &id->conn.sent.sidr_req;
 
-	id->conn.sent = (struct message){ .kind = MESSAGE_SIDR_REQ };
+	id->conn.sent = (struct mad){ .kind = MAD_SIDR_REQ, .tid = id->conn.tid };
 	conn_fill_route(id, &req->route);
-	req->traffic_class = id->options.tos;
+	req->pkey = MAD_PKEY;
 	memcpy(req->private_data, param->private_data, PRIVATE_SIDR_REQ);
 }
 
@@ -47,7 +48,7 @@ int sidr_connect(struct cm_id *id, const struct conn_param *param)
 	return 0;
 }
 
-static void raise_answer(struct conn *conn, const struct message_sidr_rep *rep)
+static void raise_answer(struct conn *conn, const struct mad_sidr_rep *rep)
 {
 	struct cm_id *id = conn_id(conn);
 	struct cm_event *event = event_new(id, RDMA_CM_EVENT_ESTABLISHED, 0);
@@ -65,7 +66,7 @@ static void raise_answer(struct conn *conn, const struct message_sidr_rep *rep)
 	event_queue(event);
 }
 
-static void raise_refusal(struct conn *conn, const struct message_sidr_rep *rep)
+static void raise_refusal(struct conn *conn, const struct mad_sidr_rep *rep)
 {
 	struct cm_event *event =
 	        event_new(conn_id(conn), RDMA_CM_EVENT_UNREACHABLE, (int)rep->status);
@@ -76,13 +77,12 @@ static void raise_refusal(struct conn *conn, const struct message_sidr_rep *rep)
 	event_queue(event);
 }
 
-void sidr_on_rep(struct peer *from, struct conn *conn, const struct message *message)
+void sidr_on_rep(const struct far *from, struct conn *conn, const struct mad *message)
 {
-	const struct message_sidr_rep *rep = &message->sidr_rep;
+	const struct mad_sidr_rep *rep = &message->sidr_rep;
 
 	(void)from;
-	if (!conn || conn->state != CONN_SIDR_REQ_SENT || rep->qpn > PSN_MASK ||
-	    rep->status > UINT16_MAX)
+	if (!conn || conn->state != CONN_SIDR_REQ_SENT || rep->qpn > PSN_MASK)
 		return;
 	conn_answered(conn);
 	if (rep->status != SIDR_VALID) {
@@ -100,12 +100,12 @@ void sidr_on_rep(struct peer *from, struct conn *conn, const struct message *mes
  * The one who answers
  */
 
-void sidr_on_req(struct peer *from, struct conn *conn, const struct message *message)
+void sidr_on_req(const struct far *from, struct conn *conn, const struct mad *message)
 {
 	if (!conn)
 		listen_request(from, message);
 	else if (conn->state == CONN_SIDR_ANSWERED || conn->state == CONN_CLOSED)
-		message_send(conn->peer, &conn->sent);
+		message_send(&conn->far, &conn->sent);
 }
 
 /* Sent once: whoever misses it asks again. */
@@ -114,10 +114,13 @@ static int answer(struct conn *conn, enum conn_state state, const uint8_t *data,
 {
 	if (length)
 		memcpy(conn->sent.sidr_rep.private_data, data, length);
+	conn->sent.tid = conn->tid;
 	conn->sent.local_id = conn->local_id;
 	conn->sent.remote_id = conn->remote_id;
+	conn->sent.sidr_rep.service_id = addr_service_id(
+	        conn_id(conn)->rdma.ps, &conn_id(conn)->rdma.route.addr.src_addr);
 	conn->state = state;
-	message_deliver(conn->peer, &conn->sent);
+	message_deliver(&conn->far, &conn->sent);
 	return 0;
 }
 
@@ -129,8 +132,8 @@ int sidr_accept(struct cm_id *id, const struct conn_param *param)
 		return -EINVAL;
 	conn->local_qpn = param->rdma.qp_num & PSN_MASK;
 	conn->qkey = RDMA_UDP_QKEY;
-	conn->sent = (struct message){
-		.kind = MESSAGE_SIDR_REP,
+	conn->sent = (struct mad){
+		.kind = MAD_SIDR_REP,
 		.sidr_rep = { .status = SIDR_VALID,
 		              .qpn = conn->local_qpn,
 		              .qkey = conn->qkey },
@@ -144,20 +147,22 @@ int sidr_reject(struct cm_id *id, const uint8_t *data, uint8_t length)
 
 	if (conn->state != CONN_SIDR_REQ_RCVD)
 		return -EINVAL;
-	conn->sent = (struct message){
-		.kind = MESSAGE_SIDR_REP,
+	conn->sent = (struct mad){
+		.kind = MAD_SIDR_REP,
 		.sidr_rep.status = SIDR_REJECTED,
 	};
 	return answer(conn, CONN_CLOSED, data, length);
 }
 
-void sidr_refuse(struct peer *to, const struct message *about, enum sidr_status status)
+void sidr_refuse(const struct far *to, const struct mad *about, enum sidr_status status)
 {
-	struct message message = {
-		.kind = MESSAGE_SIDR_REP,
+	struct mad message = {
+		.kind = MAD_SIDR_REP,
+		.tid = about->tid,
 		.local_id = about->remote_id,
 		.remote_id = about->local_id,
-		.sidr_rep.status = status,
+		.sidr_rep = { .status = (uint8_t)status,
+		              .service_id = about->sidr_req.route.service_id },
 	};
 
 	message_deliver(to, &message);

@@ -211,6 +211,7 @@ static int write_new(int fd)
 	fresh->bindings = 1;
 	/* Not those of a registry before this one; owner_lock.h has room for 51 bits. */
 	fresh->generations = random_u64() >> 16;
+	fresh->secret = random_u64();
 	host_lock_init(&fresh->lock);
 	munmap(fresh, offsetof(struct table, process));
 	return 0;

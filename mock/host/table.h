@@ -2,8 +2,8 @@
 /*
  * The registry's file, as it is mapped. Sparse: its size is fixed, and the pages of a
  * table are given memory (fallocate) before anyone touches them, so that a full file
- * system is an error and never a fault. Read by registry.c, qpn.c, binding.c, port.c
- * and inspect.c only.
+ * system is an error and never a fault. Read by registry.c, qpn.c, binding.c, port.c,
+ * comm_id.c and inspect.c only.
  */
 #ifndef MOCK_HOST_TABLE_H
 #define MOCK_HOST_TABLE_H
@@ -95,6 +95,7 @@ struct table {
 	uint32_t version;
 	uint32_t processes; /* entries that were ever in use */
 	uint64_t generations;
+	uint64_t secret; /* of the host: comm_id.c */
 	uint32_t bindings; /* entries that were ever in use, from 1 on */
 	uint32_t binding_free;
 	_Atomic uint64_t group_version; /* counts the changes of group[] */

@@ -35,6 +35,7 @@ static const char *reason_text(uint16_t reason)
 	case REJECT_INVALID_SERVICE_ID: return "nobody listens";
 	case REJECT_INVALID_TRANSPORT: return "invalid transport service type";
 	case REJECT_STALE_CONNECTION: return "stale connection";
+	case REJECT_INVALID_PATH_MTU: return "path MTU too large";
 	case REJECT_CONSUMER: return "by the consumer";
 	case REJECT_VENDOR_OPTION: return "vendor option not supported";
 	default: return "see IBA table 106";

@@ -76,7 +76,7 @@ echo_pair() {
 		MOCKRDMA_LOG=debug expect 0 mock sh -c "$over_rdma" "$preload" \
 			"$echo_program" ask "$address" "$port" $bytes
 		assert_grep '^all came back' "$OUT"
-		assert_grep 'sends REQ' "$ERR"
+		assert_grep 'sends CM REQ' "$ERR"
 	done
 	wait_exit "$name"
 	assert_eq 0 "$STATUS" "status of the echo server"

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "cm/conn.h"
+#include "cm/far.h"
 #include "cm/id.h"
 #include "cm/send.h"
 #include "host/random.h"
@@ -27,15 +28,15 @@ enum { TIMEOUT_MS = 100, RETRIES = 4, ALWAYS = 1 << 20 };
 
 /* All under the connection manager's lock, as sending is. */
 static struct {
-	int (*real)(struct peer *to, const struct message *message);
-	unsigned int sent[MESSAGE_KINDS];
-	unsigned int lose[MESSAGE_KINDS];   /* so many of the next ones */
-	unsigned int refuse[MESSAGE_KINDS]; /* with -EAGAIN */
-	unsigned int twice[MESSAGE_KINDS];
-	struct message last[MESSAGE_KINDS];
+	int (*real)(const struct far *to, const struct mad *message);
+	unsigned int sent[MAD_KINDS];
+	unsigned int lose[MAD_KINDS];   /* so many of the next ones */
+	unsigned int refuse[MAD_KINDS]; /* with -EAGAIN */
+	unsigned int twice[MAD_KINDS];
+	struct mad last[MAD_KINDS];
 } carrier;
 
-static int carry(struct peer *to, const struct message *message)
+static int carry(const struct far *to, const struct mad *message)
 {
 	unsigned int kind = message->kind;
 
@@ -75,7 +76,7 @@ static void set(unsigned int *what, unsigned int value)
 	cm_leave();
 }
 
-static unsigned int sent(enum message_kind kind)
+static unsigned int sent(enum mad_kind kind)
 {
 	unsigned int count;
 
@@ -85,9 +86,9 @@ static unsigned int sent(enum message_kind kind)
 	return count;
 }
 
-static struct message last(enum message_kind kind)
+static struct mad last(enum mad_kind kind)
 {
-	struct message message;
+	struct mad message;
 
 	cm_enter();
 	message = carrier.last[kind];
@@ -106,9 +107,11 @@ static enum conn_state state_of(struct rdma_cm_id *id)
 }
 
 /* As the engine would, from the peer that a message of this process names. */
-static void receive(const struct message *message)
+static void receive(const struct mad *message)
 {
-	messages_receive(peer_self(), message, sizeof(*message));
+	const struct far from = far_of_peer(peer_self());
+
+	message_receive(&from, message);
 }
 
 /* Events of a whole connection, each once, whatever happens to its messages. */
@@ -130,14 +133,14 @@ static void connect_and_disconnect(struct cn_pair *pair)
 /* --- lost, repeated, refused -----------------------------------------------------------
  */
 
-static const enum message_kind kinds[] = {
-	MESSAGE_REQ, MESSAGE_REP, MESSAGE_RTU, MESSAGE_DREQ, MESSAGE_DREP,
+static const enum mad_kind kinds[] = {
+	MAD_REQ, MAD_REP, MAD_RTU, MAD_DREQ, MAD_DREP,
 };
 
 /* argument: which. What has no answer comes again when what it answers does. */
 static void lost_body(struct side *side)
 {
-	enum message_kind kind = *(const enum message_kind *)side->argument;
+	enum mad_kind kind = *(const enum mad_kind *)side->argument;
 	struct cn_pair pair;
 
 	start(&pair);
@@ -160,7 +163,7 @@ static void repeated_body(struct side *side)
 
 	(void)side;
 	start(&pair);
-	for (unsigned int i = 0; i < MESSAGE_KINDS; i++)
+	for (unsigned int i = 0; i < MAD_KINDS; i++)
 		set(&carrier.twice[i], 1);
 	connect_and_disconnect(&pair);
 	cn_pair_close(&pair);
@@ -175,11 +178,11 @@ static void refused_body(struct side *side)
 
 	(void)side;
 	start(&pair);
-	set(&carrier.refuse[MESSAGE_REQ], 3 * RETRIES);
-	set(&carrier.refuse[MESSAGE_REP], 2);
-	set(&carrier.refuse[MESSAGE_DREQ], 3 * RETRIES);
+	set(&carrier.refuse[MAD_REQ], 3 * RETRIES);
+	set(&carrier.refuse[MAD_REP], 2);
+	set(&carrier.refuse[MAD_DREQ], 3 * RETRIES);
 	connect_and_disconnect(&pair);
-	CHECK(sent(MESSAGE_REQ) > 3 * RETRIES);
+	CHECK(sent(MAD_REQ) > 3 * RETRIES);
 	cn_pair_close(&pair);
 }
 
@@ -193,8 +196,8 @@ static void refused_one_way_body(struct side *side)
 
 	(void)side;
 	start_with(&pair, 600000, 1);
-	set(&carrier.refuse[MESSAGE_RTU], 3);
-	set(&carrier.refuse[MESSAGE_DREP], 3);
+	set(&carrier.refuse[MAD_RTU], 3);
+	set(&carrier.refuse[MAD_DREP], 3);
 	cn_pair_connect(&pair);
 	CHECK_CALL(rdma_disconnect(pair.client));
 	CHECK(cn_expect(pair.server_channel, RDMA_CM_EVENT_DISCONNECTED, 0) ==
@@ -202,10 +205,10 @@ static void refused_one_way_body(struct side *side)
 	CHECK_CALL(rdma_disconnect(pair.server));
 	CHECK(cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0) ==
 	      pair.client);
-	CHECK_EQ(sent(MESSAGE_RTU), 1 + 3);
-	CHECK_EQ(sent(MESSAGE_REP), 1);
-	CHECK_EQ(sent(MESSAGE_DREP), 1 + 3);
-	CHECK_EQ(sent(MESSAGE_DREQ), 1);
+	CHECK_EQ(sent(MAD_RTU), 1 + 3);
+	CHECK_EQ(sent(MAD_REP), 1);
+	CHECK_EQ(sent(MAD_DREP), 1 + 3);
+	CHECK_EQ(sent(MAD_DREQ), 1);
 	cn_pair_close(&pair);
 }
 
@@ -217,31 +220,34 @@ static void request_never_answered_body(struct side *side)
 
 	(void)side;
 	start(&pair);
-	set(&carrier.lose[MESSAGE_REQ], ALWAYS);
+	set(&carrier.lose[MAD_REQ], ALWAYS);
 	pair.client = cn_resolve(pair.client_channel, pair.port);
 	cn_connect(pair.client, NULL, 0);
 	cn_expect(pair.client_channel, RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
-	CHECK_EQ(sent(MESSAGE_REQ), 1 + RETRIES);
+	CHECK_EQ(sent(MAD_REQ), 1 + RETRIES);
 	cn_expect_none(pair.server_channel);
 	cn_pair_close(&pair);
 }
 
 ALONE(request_never_answered)
 
-/* The client is told by a REJ that the server has given up. */
+/* The client is told by a REJ that the server has given up. It asked for patience, but
+ * that was lost. */
 static void response_never_answered_body(struct side *side)
 {
 	struct cn_pair pair;
 
 	(void)side;
 	start(&pair);
+	set(&carrier.lose[MAD_MRA], ALWAYS);
 	pair.client = cn_resolve(pair.client_channel, pair.port);
 	cn_connect(pair.client, NULL, 0);
 	pair.server = cn_expect(pair.server_channel, RDMA_CM_EVENT_CONNECT_REQUEST, 0);
 	cn_accept(pair.server);
 	cn_expect(pair.client_channel, RDMA_CM_EVENT_CONNECT_RESPONSE, 0);
 	cn_expect(pair.server_channel, RDMA_CM_EVENT_UNREACHABLE, -ETIMEDOUT);
-	CHECK_EQ(sent(MESSAGE_REP), 1 + RETRIES);
+	CHECK_EQ(sent(MAD_REP), 1 + RETRIES);
+	CHECK_EQ(sent(MAD_MRA), RETRIES);
 	cn_expect(pair.client_channel, RDMA_CM_EVENT_REJECTED, REJECT_TIMEOUT);
 	CHECK_FAILS(rdma_establish(pair.client), EINVAL);
 	cn_pair_close(&pair);
@@ -256,10 +262,10 @@ static void disconnect_never_answered_body(struct side *side)
 	(void)side;
 	start(&pair);
 	cn_pair_connect(&pair);
-	set(&carrier.lose[MESSAGE_DREQ], ALWAYS);
+	set(&carrier.lose[MAD_DREQ], ALWAYS);
 	CHECK_CALL(rdma_disconnect(pair.client));
 	cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
-	CHECK_EQ(sent(MESSAGE_DREQ), 1 + RETRIES);
+	CHECK_EQ(sent(MAD_DREQ), 1 + RETRIES);
 	CHECK_EQ(state_of(pair.client), CONN_TIMEWAIT);
 	cn_expect_none(pair.server_channel);
 	cn_pair_close(&pair);
@@ -274,7 +280,7 @@ static void data_before_rtu_body(struct side *side)
 
 	(void)side;
 	start(&pair);
-	set(&carrier.lose[MESSAGE_RTU], ALWAYS);
+	set(&carrier.lose[MAD_RTU], ALWAYS);
 	pair.client = cn_resolve(pair.client_channel, pair.port);
 	cn_create_qp(pair.client);
 	cn_connect(pair.client, NULL, 0);
@@ -293,15 +299,15 @@ ALONE(data_before_rtu)
 /* Both ask to disconnect before either is asked. */
 static void crossing_body(struct side *side)
 {
-	struct message dreq;
+	struct mad dreq;
 	struct cn_pair pair;
 
 	(void)side;
 	start(&pair);
 	cn_pair_connect(&pair);
-	set(&carrier.lose[MESSAGE_DREQ], 1);
+	set(&carrier.lose[MAD_DREQ], 1);
 	CHECK_CALL(rdma_disconnect(pair.client));
-	dreq = last(MESSAGE_DREQ);
+	dreq = last(MAD_DREQ);
 	CHECK_CALL(rdma_disconnect(pair.server));
 	receive(&dreq);
 	cn_expect(pair.client_channel, RDMA_CM_EVENT_DISCONNECTED, 0);
@@ -320,19 +326,19 @@ ALONE(crossing)
 
 static void late_messages_body(struct side *side)
 {
-	struct message req, rep, dreq;
+	struct mad req, rep, dreq;
 	unsigned int before;
 	struct cn_pair pair;
 
 	(void)side;
 	start(&pair);
 	cn_pair_connect(&pair);
-	req = last(MESSAGE_REQ);
-	rep = last(MESSAGE_REP);
+	req = last(MAD_REQ);
+	rep = last(MAD_REP);
 	/* A REP that is repeated is answered by another RTU, a REQ by nothing. */
-	before = sent(MESSAGE_RTU);
+	before = sent(MAD_RTU);
 	receive(&rep);
-	CHECK_EQ(sent(MESSAGE_RTU), before + 1);
+	CHECK_EQ(sent(MAD_RTU), before + 1);
 	receive(&req);
 	cn_expect_none(pair.client_channel);
 	cn_expect_none(pair.server_channel);
@@ -343,19 +349,19 @@ static void late_messages_body(struct side *side)
 	/* In time-wait the old request is stale (IBA 12.9.8.3.1). */
 	CHECK_EQ(state_of(pair.server), CONN_TIMEWAIT);
 	receive(&req);
-	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_STALE_CONNECTION);
-	dreq = last(MESSAGE_DREQ);
-	before = sent(MESSAGE_DREP);
+	CHECK_EQ(last(MAD_REJ).rej.reason, REJECT_STALE_CONNECTION);
+	dreq = last(MAD_DREQ);
+	before = sent(MAD_DREP);
 	receive(&dreq);
-	CHECK_EQ(sent(MESSAGE_DREP), before + 1);
+	CHECK_EQ(sent(MAD_DREP), before + 1);
 	cn_destroy(pair.client);
 	cn_destroy(pair.server);
 	/* Nobody has these ids any more. */
 	receive(&rep);
-	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_COMM_ID);
-	CHECK_EQ(last(MESSAGE_REJ).remote_id, rep.local_id);
+	CHECK_EQ(last(MAD_REJ).rej.reason, REJECT_INVALID_COMM_ID);
+	CHECK_EQ(last(MAD_REJ).remote_id, rep.local_id);
 	receive(&dreq);
-	CHECK_EQ(sent(MESSAGE_DREP), before + 2);
+	CHECK_EQ(sent(MAD_DREP), before + 2);
 	pair.client = pair.server = NULL;
 	cn_pair_close(&pair);
 }
@@ -366,15 +372,16 @@ ALONE(late_messages)
  */
 static void forged_body(struct side *side)
 {
-	struct message dreq, rtu, forged;
+	struct mad dreq, rtu, forged;
 	struct cn_pair pair;
+	struct far from;
 
 	(void)side;
 	start(&pair);
 	cn_pair_connect(&pair);
-	rtu = last(MESSAGE_RTU);
+	rtu = last(MAD_RTU);
 	dreq = rtu;
-	dreq.kind = MESSAGE_DREQ;
+	dreq.kind = MAD_DREQ;
 	dreq.dreq.qpn = pair.server->qp->qp_num;
 	forged = dreq;
 	forged.dreq.qpn ^= 1;
@@ -385,14 +392,14 @@ static void forged_body(struct side *side)
 	forged = dreq;
 	forged.remote_id ^= 1;
 	receive(&forged);
-	forged = dreq;
-	forged.generation ^= 1;
-	receive(&forged);
-	messages_receive(NULL, &forged, sizeof(forged));
-	messages_receive(peer_self(), &dreq, sizeof(dreq) - 1);
-	forged = dreq;
-	forged.kind = MESSAGE_KINDS;
-	receive(&forged);
+	from = far_of_peer(peer_self());
+	from.generation ^= 1;
+	message_receive(&from, &dreq);
+	from.peer = NULL;
+	message_receive(&from, &dreq);
+	from = (struct far){ .carrier = &carrier_mads };
+	message_receive(&from, &rtu);
+	inbox_receive(peer_self(), &dreq, sizeof(dreq) - 1);
 	CHECK_EQ(state_of(pair.server), CONN_ESTABLISHED);
 	cn_expect_none(pair.server_channel);
 	receive(&dreq);
@@ -402,26 +409,26 @@ static void forged_body(struct side *side)
 
 ALONE(forged)
 
-static void expect_dropped(const struct message *req, struct cn_pair *pair)
+static void expect_dropped(const struct mad *req, struct cn_pair *pair)
 {
-	unsigned int before = sent(MESSAGE_REJ);
+	unsigned int before = sent(MAD_REJ);
 
 	receive(req);
-	CHECK_EQ(sent(MESSAGE_REJ), before);
+	CHECK_EQ(sent(MAD_REJ), before);
 	cn_expect_none(pair->server_channel);
 }
 
 static void senseless_requests_body(struct side *side)
 {
-	struct message req, bad;
+	struct mad req, bad;
 	struct cn_pair pair;
 
 	(void)side;
 	start(&pair);
-	set(&carrier.lose[MESSAGE_REQ], ALWAYS);
+	set(&carrier.lose[MAD_REQ], ALWAYS);
 	pair.client = cn_resolve(pair.client_channel, pair.port);
 	cn_connect(pair.client, NULL, 0);
-	req = last(MESSAGE_REQ);
+	req = last(MAD_REQ);
 	bad = req, bad.local_id = 0;
 	expect_dropped(&bad, &pair);
 	bad = req, bad.req.qpn = 1 << 24;
@@ -432,7 +439,7 @@ static void senseless_requests_body(struct side *side)
 	expect_dropped(&bad, &pair);
 	bad = req, bad.req.rnr_retry_count = 8;
 	expect_dropped(&bad, &pair);
-	bad = req, bad.req.ack_timeout = 32;
+	bad = req, bad.req.primary.ack_timeout = 32;
 	expect_dropped(&bad, &pair);
 	bad = req, bad.req.path_mtu = 0;
 	expect_dropped(&bad, &pair);
@@ -441,18 +448,18 @@ static void senseless_requests_body(struct side *side)
 	/* For a port where nobody listens, or another port space. */
 	bad = req, bad.req.route.service_id ^= 1;
 	receive(&bad);
-	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
+	CHECK_EQ(last(MAD_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
 	bad = req, bad.req.route.service_id ^= 1ULL << 63;
 	bad.local_id ^= 1;
 	receive(&bad);
-	CHECK_EQ(last(MESSAGE_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
+	CHECK_EQ(last(MAD_REJ).rej.reason, REJECT_INVALID_SERVICE_ID);
 	cn_pair_close(&pair);
 }
 
 ALONE(senseless_requests)
 
 /* Bytes at random, and bytes at random within messages that were sent. */
-static void scramble(struct message *message, unsigned int changes)
+static void scramble(struct mad *message, unsigned int changes)
 {
 	uint8_t *bytes = (uint8_t *)message;
 
@@ -482,7 +489,7 @@ static void discard_events(struct rdma_event_channel *channel)
 static void at_random_body(struct side *side)
 {
 	enum { COUNT = 20000 };
-	struct message message;
+	struct mad message;
 	struct cn_pair pair;
 
 	(void)side;
@@ -497,10 +504,9 @@ static void at_random_body(struct side *side)
 			discard_events(pair.client_channel);
 			cn_pair_connect(&pair);
 		}
-		message = last(random_u32() % MESSAGE_KINDS);
+		message = last(random_u32() % MAD_KINDS);
 		scramble(&message, random_u32() % 4);
-		message.slot = peer_self()->slot;
-		message.generation = peer_self()->generation;
+		message.kind %= MAD_KINDS;
 		receive(&message);
 	}
 	cn_pair_close(&pair);
