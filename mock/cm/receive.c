@@ -189,12 +189,17 @@ static bool belongs(const struct conn *conn, const struct far *from,
 	        conn->remote_id == message->local_id);
 }
 
+static bool is_request(const struct mad *message)
+{
+	return message->kind == MAD_REQ || message->kind == MAD_SIDR_REQ;
+}
+
 /* A message names its receiver's id, unless its sender cannot know it. */
 static struct conn *find(const struct far *from, const struct mad *message)
 {
 	struct conn *conn;
 
-	if (message->kind == MAD_REQ || !message->remote_id)
+	if (is_request(message) || !message->remote_id)
 		return message->local_id ? conn_find_remote(from, message->local_id)
 		                         : NULL;
 	conn = conn_find(message->remote_id);

@@ -104,7 +104,7 @@ void sidr_on_req(const struct far *from, struct conn *conn, const struct mad *me
 {
 	if (!conn)
 		listen_request(from, message);
-	else if (conn->state == CONN_SIDR_ANSWERED || conn->state == CONN_CLOSED)
+	else if (conn->sent.kind == MAD_SIDR_REP)
 		message_send(&conn->far, &conn->sent);
 }
 
