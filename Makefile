@@ -356,7 +356,8 @@ fuzz_of_app    := $(srdma_src) $(program_src)
 fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src))
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
 fuzz_of_mad    := $(wildcard mock/wire/*.c)
-fuzz_of_api    := $(mock_src)
+fuzz_of_api    := $(mock_src) $(wildcard tests/fuzz/verbs/*.c tests/fuzz/lib/*.c)
+fuzz_of_cm     := $(mock_src) $(wildcard tests/fuzz/ids/*.c tests/fuzz/lib/*.c)
 fuzz_dir       := $(BUILD)-fuzz
 
 fuzz_flags     := -std=gnu11 -g -O1 -w -fno-sanitize-recover=all
@@ -365,9 +366,9 @@ fuzz_obj        = $(patsubst %.c,$(fuzz_dir)/obj/%.o,$(1))
 $(fuzz_dir)/obj/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(FUZZ_CC) $(cppflags) $(fuzz_flags) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(cppflags) -Itests/fuzz $(fuzz_flags) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(mock_src)))
+-include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(fuzz_of_api) $(fuzz_of_cm)))
 
 define fuzzer
 $(fuzz_dir)/$(1): $(call fuzz_obj,tests/fuzz/$(1).c $(fuzz_of_$(1)))
