@@ -346,7 +346,7 @@ $(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
 
 # --- fuzz --------------------------------------------------------------------------------
 
-# One fuzzer for each parser, and one for the verbs: libFuzzer, with clang. What it finds worth
+# One fuzzer for each parser, one for the verbs, and one for the connection manager: libFuzzer, with clang. What it finds worth
 # keeping joins the corpus in $(BUILD)-fuzz; `make fuzz-keep` brings the least set that covers as much into tests/fuzz.
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
@@ -357,7 +357,7 @@ fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
 fuzz_of_mad    := $(wildcard mock/wire/*.c)
 fuzz_of_api    := $(mock_src) $(wildcard tests/fuzz/verbs/*.c tests/fuzz/lib/*.c)
-fuzz_of_cm     := $(mock_src) $(wildcard tests/fuzz/ids/*.c tests/fuzz/lib/*.c)
+fuzz_of_cm     := $(mock_src) $(wildcard tests/fuzz/lib/*.c)
 fuzz_dir       := $(BUILD)-fuzz
 
 fuzz_flags     := -std=gnu11 -g -O1 -w -fno-sanitize-recover=all

@@ -24,7 +24,7 @@ static int finish_connecting(struct cm_id *id)
 /* Without a queue pair on the id the program has its own, and calls rdma_establish(). */
 static void on_response(struct cm_id *id, struct rdma_cm_event *event)
 {
-	if (!id->rdma.qp)
+	if (!id_has_qp(id))
 		return;
 	gid_refresh_old();
 	event->status = finish_connecting(id);

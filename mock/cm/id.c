@@ -49,6 +49,7 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 	made->options.ack_timeout = ACK_TIMEOUT;
 	list_init(&made->memberships);
 	conn_init(&made->conn);
+	pthread_mutex_init(&made->qp_lock, NULL);
 	if (handle_alloc(&ids, made, &made->handle)) {
 		free(made);
 		return NULL;
@@ -60,6 +61,7 @@ static void destroy_memory(struct cm_id *id)
 {
 	multicast_forget(id);
 	free(id->qp_init_attr);
+	pthread_mutex_destroy(&id->qp_lock);
 	free(id);
 }
 

@@ -59,6 +59,12 @@ struct cm_id {
 	unsigned int events_delivered, events_acked;
 	struct conn conn;
 	struct list memberships; /* cm/multicast.h */
+	/*
+	 * Whoever takes an event moves the queue pair on the id, in its own thread, while
+	 * the one that has the id may be destroying that queue pair. Before the lock of
+	 * the connection manager; nobody waits for the program while it is held.
+	 */
+	pthread_mutex_t qp_lock;
 	/* The rest belongs to the program's thread that uses the id. */
 	uint8_t responder_resources, initiator_depth;
 	struct ibv_qp_init_attr *qp_init_attr; /* for connections of rdma_create_ep() */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cm/addr.h"
+#include "cm/qp.h"
 #include "object/device.h"
 #include "object/gid.h"
 #include "object/group.h"
@@ -118,17 +119,7 @@ int multicast_join(struct cm_id *id, const struct sockaddr *addr, bool send_only
 
 int multicast_joined(struct cm_id *id, struct membership *member)
 {
-	int err;
-
-	if (!id->rdma.qp || member->send_only)
-		return 0;
-	err = group_attach(to_qp(id->rdma.qp), &member->mgid);
-	if (err)
-		return err;
-	cm_enter();
-	member->attached = true;
-	cm_leave();
-	return 0;
+	return member->send_only ? 0 : id_qp_attach(id, &member->mgid, &member->attached);
 }
 
 /*

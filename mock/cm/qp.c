@@ -9,6 +9,7 @@
 #include "object/channel.h"
 #include "object/cq.h"
 #include "object/device.h"
+#include "object/group.h"
 #include "object/pd.h"
 #include "object/srq.h"
 #include "object/xrcd.h"
@@ -217,21 +218,56 @@ static int to_rts(struct cm_id *id, uint8_t initiator_depth)
 	return move_qp(id, &attr, mask);
 }
 
+bool id_has_qp(struct cm_id *id)
+{
+	bool has;
+
+	pthread_mutex_lock(&id->qp_lock);
+	has = id->rdma.qp != NULL;
+	pthread_mutex_unlock(&id->qp_lock);
+	return has;
+}
+
 int id_qp_ready(struct cm_id *id, uint8_t responder_resources, uint8_t initiator_depth)
 {
-	/* Once more INIT: what the peer may do is known only now. */
-	int err = to_state(id, IBV_QPS_INIT);
+	int err;
 
+	pthread_mutex_lock(&id->qp_lock);
+	/* Once more INIT: what the peer may do is known only now. */
+	err = id->rdma.qp ? to_state(id, IBV_QPS_INIT) : -EINVAL;
 	if (!err)
 		err = to_rtr(id, responder_resources);
-	return err ? err : to_rts(id, initiator_depth);
+	if (!err)
+		err = to_rts(id, initiator_depth);
+	pthread_mutex_unlock(&id->qp_lock);
+	return err;
 }
 
 int id_qp_fail(struct cm_id *id)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
+	int err = 0;
 
-	return id->rdma.qp ? move_qp(id, &attr, IBV_QP_STATE) : 0;
+	pthread_mutex_lock(&id->qp_lock);
+	if (id->rdma.qp)
+		err = move_qp(id, &attr, IBV_QP_STATE);
+	pthread_mutex_unlock(&id->qp_lock);
+	return err;
+}
+
+int id_qp_attach(struct cm_id *id, const union ibv_gid *mgid, bool *attached)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&id->qp_lock);
+	if (id->rdma.qp) {
+		err = group_attach(to_qp(id->rdma.qp), mgid);
+		cm_enter();
+		*attached = !err;
+		cm_leave();
+	}
+	pthread_mutex_unlock(&id->qp_lock);
+	return err;
 }
 
 /*
@@ -350,7 +386,9 @@ int id_create_qp(struct cm_id *id, struct ibv_pd *pd, struct xrcd *xrcd,
 	if (err)
 		goto drop;
 	fill_queues(id, &full);
+	pthread_mutex_lock(&id->qp_lock);
 	err = make_qp(id, pd, xrcd, &full);
+	pthread_mutex_unlock(&id->qp_lock);
 	if (err)
 		goto drop;
 	id->rdma.pd = pd;
@@ -367,17 +405,33 @@ static bool srq_has_cq(const struct cm_id *id)
 	return id->rdma.qp_type == IBV_QPT_XRC_RECV && id->rdma.srq;
 }
 
+/* No event moves it any more. */
+static struct qp *take_qp(struct cm_id *id)
+{
+	struct qp *qp;
+
+	pthread_mutex_lock(&id->qp_lock);
+	multicast_detach_all(id);
+	qp = to_qp(id->rdma.qp);
+	id->rdma.qp = NULL;
+	pthread_mutex_unlock(&id->qp_lock);
+	return qp;
+}
+
 void id_destroy_qp(struct cm_id *id)
 {
+	struct qp *qp;
+
 	if (!id->rdma.qp)
 		return;
-	if (id->forks == cm_forks()) {
-		multicast_detach_all(id);
-		transport_qp_destroy(to_qp(id->rdma.qp));
-		if (!srq_has_cq(id))
-			drop_cqs(id);
+	if (id->forks != cm_forks()) {
+		id->rdma.qp = NULL;
+		return;
 	}
-	id->rdma.qp = NULL;
+	qp = take_qp(id);
+	transport_qp_destroy(qp);
+	if (!srq_has_cq(id))
+		drop_cqs(id);
 }
 
 static int complete_xrc(struct cm_id *id, struct ibv_srq_init_attr_ex *attr)

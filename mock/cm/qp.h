@@ -29,10 +29,15 @@ int id_qp_attr(const struct cm_id *id, struct ibv_qp_attr *attr, int *mask);
 /* Under the lock: where packets to the peer go. -EADDRNOTAVAIL. */
 int id_path_attr(const struct cm_id *id, struct ibv_ah_attr *attr);
 
+/* Whether there is one now, for who does not have the id. */
+bool id_has_qp(struct cm_id *id);
+
 /* To RTR and RTS; limits of RDMA_MAX_RESP_RES and RDMA_MAX_INIT_DEPTH are what the peers
  * agreed on. */
 int id_qp_ready(struct cm_id *id, uint8_t responder_resources, uint8_t initiator_depth);
 /* To ERR: what is posted is flushed. Without a queue pair, nothing. */
 int id_qp_fail(struct cm_id *id);
+/* Into the group, if there is one: *attached is set under the lock. */
+int id_qp_attach(struct cm_id *id, const union ibv_gid *mgid, bool *attached);
 
 #endif
