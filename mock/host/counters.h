@@ -76,7 +76,11 @@
 	X(DROP_TRUNCATED, "drop_truncated")   /* too short for BTH and ICRC */     \
 	X(DROP_UNKNOWN_QP, "drop_unknown_qp") /* nobody here has its number */     \
 	X(DROP_RELAY, "drop_relay_full")      /* the other process was too slow */ \
-	X(DROP_UNSENT, "drop_unsent")         /* the system did not take it */
+	X(DROP_UNSENT, "drop_unsent")         /* the system did not take it */     \
+	X(DISTURB_LOST, "disturbed_lost")     /* MOCKRDMA_LOSS and the others */   \
+	X(DISTURB_DUPLICATED, "disturbed_duplicated")                              \
+	X(DISTURB_REORDERED, "disturbed_reordered")                                \
+	X(DISTURB_CORRUPTED, "disturbed_corrupted")
 
 #define COUNTER_ENUM(name, text) COUNT_##name,
 enum counter {

@@ -59,6 +59,63 @@ static bool read_number(const struct entry *entry, const char *text)
 	return true;
 }
 
+/*
+ * A decimal number, with a fraction or without, in units of which it counts `unit` to
+ * one; at most `most` of these. What follows it, or NULL.
+ */
+static const char *read_fraction(const char *text, uint64_t unit, uint64_t most,
+                                 uint64_t *value)
+{
+	uint64_t sum = 0, digit = unit;
+
+	if (!isdigit((unsigned char)*text))
+		return NULL;
+	for (; isdigit((unsigned char)*text); text++) {
+		sum = sum * 10 + unit * (uint64_t)(*text - '0');
+		if (sum > most)
+			return NULL;
+	}
+	if (*text == '.')
+		for (text++; isdigit((unsigned char)*text); text++) {
+			digit /= 10;
+			sum += digit * (uint64_t)(*text - '0');
+		}
+	*value = sum;
+	return sum > most ? NULL : text;
+}
+
+/* Of a hundred, kept as of a million. */
+static bool read_percent(const struct entry *entry, const char *text)
+{
+	uint64_t value;
+	const char *end = read_fraction(text, 10000, entry->max, &value);
+
+	if (!end || *end)
+		return false;
+	*(uint64_t *)entry->value = value;
+	return true;
+}
+
+/* With its unit; kept as nanoseconds. */
+static bool read_time(const struct entry *entry, const char *text)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = { { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 } };
+	const char *end;
+	uint64_t value;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(units); i++) {
+		end = read_fraction(text, units[i].ns, entry->max, &value);
+		if (!end || (strcmp(end, units[i].name) && (*end || value)))
+			continue;
+		*(uint64_t *)entry->value = value;
+		return true;
+	}
+	return false;
+}
+
 static bool read_level(const struct entry *entry, const char *text)
 {
 	static const char *const names[] = {
@@ -146,6 +203,13 @@ static bool read_devices(const struct entry *entry, const char *text)
 		.read = read_number, .value = &current.member, .min = 1, .max = most,  \
 	}
 
+#define ODDS(variable, member, what)                                            \
+	{                                                                       \
+		.public = { variable, "percent, 0 to 100, as in 0.5", "0",      \
+			    "packets to other hosts that " what },              \
+		.read = read_percent, .value = &current.member, .max = 1000000, \
+	}
+
 static const struct entry table[] = {
 	{
 	        .public = { "MOCKRDMA_DIR", "an absolute path", NULL,
@@ -223,6 +287,25 @@ static const struct entry table[] = {
 	        .value = &current.cm_retries,
 	        .min = 0,
 	        .max = 15,
+	},
+	ODDS("MOCKRDMA_LOSS", loss, "are lost"),
+	ODDS("MOCKRDMA_DUPLICATE", duplicate, "are sent twice"),
+	ODDS("MOCKRDMA_REORDER", reorder, "one to three later ones overtake"),
+	ODDS("MOCKRDMA_CORRUPT", corrupt, "have a wrong bit"),
+	{
+	        .public = { "MOCKRDMA_DELAY", "a time up to 10s, as in 200us or 1.5ms",
+	                    "0", "how much longer packets to other hosts are under way" },
+	        .read = read_time,
+	        .value = &current.delay_ns,
+	        .max = UINT64_C(10000000000),
+	},
+	{
+	        .public = { "MOCKRDMA_SEED", "a number; 0: another each time", "0",
+	                    "what is lost, sent twice and so on depends on, and happens "
+	                    "again" },
+	        .read = read_number,
+	        .value = &current.seed,
+	        .max = UINT64_MAX,
 	},
 };
 

@@ -72,6 +72,15 @@ struct net_takers {
 	void (*writable)(void);
 };
 
+/*
+ * Has datagrams to a group (a multicast address) come to this host, through the interface
+ * that has the local address, until as many net_leave() or the end of the process. Those
+ * that this host sends do not come back to it: whoever sends gives them to the members
+ * here. -ENODEV when no interface has the address; -errno. Any thread.
+ */
+int net_join(const union ibv_gid *group, const union ibv_gid *local);
+void net_leave(const union ibv_gid *group, const union ibv_gid *local);
+
 /* Joins the host's port 4791, when a queue pair or connection first needs it, and stays.
  * 0, or -EADDRINUSE when someone outside the mock has it (the kernel's rxe: said once in
  * a sentence), -errno. Any thread; cheap when it is done. */

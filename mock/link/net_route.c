@@ -137,3 +137,8 @@ void net_route_ours(net_arrived *arrived)
 		arrived(&kept.of[i]);
 	kept.count = 0;
 }
+
+void net_route_forget(void)
+{
+	kept.count = 0;
+}

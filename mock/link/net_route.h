@@ -21,6 +21,8 @@ void net_route(const struct net_arrival *arrival);
 /* Gives what was kept to a function. */
 void net_route_ours(net_arrived *arrived);
 
+void net_route_forget(void);
+
 /* net_udp.c: net_takers.mad_owner(). */
 bool net_owner_of_mad(const struct net_path *path, const uint8_t *bth, size_t length,
                       struct host_place *place);

@@ -6,6 +6,7 @@
  */
 #include "link/net_send.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -21,6 +22,7 @@
 #include "host/random.h"
 #include "host/segment.h"
 #include "object/gid.h"
+#include "wire/cursor.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
 #include "wire/roce.h"
@@ -90,7 +92,9 @@ int net_sender_open(struct net_sender *sender, int family)
 	set(fd, SOL_SOCKET, SO_RCVBUF, 1); /* nobody reads it */
 	if (family == AF_INET) {
 		err = set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+		set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
 	} else {
+		set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
 		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 		err = set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 		set(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1);
@@ -141,16 +145,16 @@ static void add_number(struct msghdr *message, int level, int type, int value)
 	add_control(message, level, type, &value, sizeof(value));
 }
 
-/* A link-local address is one of an interface's. */
-static unsigned int interface_of(const union ibv_gid *local)
+/* Link-local addresses and groups are those of an interface. */
+static unsigned int interface_of(const struct net_path *path)
 {
 	struct gid_entry entry;
 	unsigned int index;
 
-	if (!IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)local->raw) &&
-	    !IN6_IS_ADDR_MC_LINKLOCAL((const struct in6_addr *)local->raw))
+	if (!IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)path->remote.raw) &&
+	    !gid_is_multicast(&path->remote))
 		return 0;
-	if (gid_find(local, &index) || gid_get(index, &entry))
+	if (gid_find(&path->local, &index) || gid_get(index, &entry))
 		return 0;
 	return entry.ifindex;
 }
@@ -158,7 +162,7 @@ static unsigned int interface_of(const union ibv_gid *local)
 static void address_ipv4(struct run *run, const struct net_path *path)
 {
 	struct sockaddr_in *to = (void *)&run->to;
-	struct in_pktinfo info = { 0 };
+	struct in_pktinfo info = { .ipi_ifindex = (int)interface_of(path) };
 
 	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(ROCE_PORT) };
 	memcpy(&to->sin_addr, path->remote.raw + 12, 4);
@@ -174,7 +178,7 @@ static void address_ipv4(struct run *run, const struct net_path *path)
 static void address_ipv6(struct run *run, const struct net_path *path)
 {
 	struct sockaddr_in6 *to = (void *)&run->to;
-	struct in6_pktinfo info = { .ipi6_ifindex = interface_of(&path->local) };
+	struct in6_pktinfo info = { .ipi6_ifindex = interface_of(path) };
 
 	*to = (struct sockaddr_in6){
 		.sin6_family = AF_INET6,
@@ -349,4 +353,33 @@ int net_sender_send(const struct net_sender *sender, const struct net_path *path
 		done += (unsigned int)taken;
 	}
 	return (int)done;
+}
+
+size_t net_sender_seal(const struct net_sender *sender, const struct net_path *path,
+                       const struct net_packet *packet, uint8_t *room, size_t size)
+{
+	struct writer w = writer_of(room, size);
+	struct headers headers;
+	uint32_t crc;
+
+	net_headers(&path->local, &path->remote, path, sender->port, &headers);
+	headers_next(&headers, packet_size(packet), 0);
+	crc = htole32(icrc_parts(headers.ip, packet->part, packet->parts));
+	for (unsigned int i = 0; i < packet->parts; i++)
+		write_bytes(&w, packet->part[i].iov_base, packet->part[i].iov_len);
+	write_bytes(&w, &crc, sizeof(crc));
+	return w.bad ? 0 : packet_size(packet);
+}
+
+int net_sender_bytes(const struct net_sender *sender, const struct net_path *path,
+                     uint8_t *data, size_t length)
+{
+	struct run run;
+	int err;
+
+	address(&run, path);
+	run.part[0] = (struct iovec){ data, length };
+	run.message.msg_iovlen = 1;
+	err = transmit(sender, &run);
+	return err ? meaning(err, length) : 0;
 }

@@ -16,6 +16,14 @@ int net_sender_open(struct net_sender *sender, int family);
 int net_sender_send(const struct net_sender *sender, const struct net_path *path,
                     const struct net_packet *packets, unsigned int count);
 
+/* The bytes of a packet with its ICRC, for net_sender_bytes(); how many, or 0 when there
+ * is no room for them. */
+size_t net_sender_seal(const struct net_sender *sender, const struct net_path *path,
+                       const struct net_packet *packet, uint8_t *room, size_t size);
+/* 0 when they were taken, or are lost; -errno as above. */
+int net_sender_bytes(const struct net_sender *sender, const struct net_path *path,
+                     uint8_t *data, size_t length);
+
 /* The headers that a packet on this path has, for ICRC; its length is to be set. */
 struct headers;
 void net_headers(const union ibv_gid *from, const union ibv_gid *to,

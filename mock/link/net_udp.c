@@ -19,6 +19,8 @@
 #include "host/engine.h"
 #include "host/registry.h"
 #include "link/net.h"
+#include "link/net_disturb.h"
+#include "link/net_group.h"
 #include "link/net_port.h"
 #include "link/net_receive.h"
 #include "link/net_relay.h"
@@ -29,11 +31,12 @@
 #include "wire/roce.h"
 
 enum {
-	AWAY_NS = 1000000, /* how long the engine looks away */
-	DENSE_NS = 20000,  /* one poll in that time: somebody polls */
-	DENSE_POLLS = 8,   /* … at least so often */
-	IDLE_LOOKS = 64,   /* after so many in vain, only … */
-	LOOK_EVERY = 8,    /* … every so manieth poll asks the system */
+	AWAY_NS = 1000000,  /* how long the engine looks away */
+	DENSE_NS = 20000,   /* one poll in that time: somebody polls */
+	DENSE_POLLS = 8,    /* … at least so often */
+	IDLE_LOOKS = 64,    /* after so many in vain, only … */
+	PACKET_MOST = 8192, /* bytes: path MTU, headers and ICRC */
+	LOOK_EVERY = 8,     /* … every so manieth poll asks the system */
 };
 
 static struct {
@@ -43,9 +46,11 @@ static struct {
 	struct engine_source relay;   /* … at others, for us */
 	struct engine_source room[2]; /* to send, when there was none */
 	struct net_sender sender[2];  /* IPv4, IPv6 */
-	_Atomic bool blocked;         /* a send found no room */
+	bool disturbed;
+	_Atomic bool blocked; /* a send found no room */
 	pthread_mutex_t receiving;
-	bool broken; /* … is of no use */
+	bool unsettled; /* packets were given, … */
+	bool broken;    /* … is of no use */
 	_Atomic unsigned int polls;
 	unsigned int polls_seen; /* the engine's, as of … */
 	uint64_t seen_at;        /* … this time */
@@ -74,12 +79,12 @@ void net_set_takers(const struct net_takers *takers)
 {
 	if (takers->packet)
 		net.takers.packet = takers->packet;
+	if (takers->settled)
+		net.takers.settled = takers->settled;
 	if (takers->mad)
 		net.takers.mad = takers->mad;
 	if (takers->mad_owner)
 		net.takers.mad_owner = takers->mad_owner;
-	if (takers->settled)
-		net.takers.settled = takers->settled;
 	if (takers->writable)
 		net.takers.writable = takers->writable;
 }
@@ -98,7 +103,16 @@ static void take(const struct net_path *path, const uint8_t *bth, size_t length)
 		count(COUNT_DROP_UNKNOWN_QP, 1);
 	} else if (net.takers.packet) {
 		net.takers.packet(path, bth, length);
+		net.unsettled = true;
 	}
+}
+
+/* All that had arrived has been given. The lock is held. */
+static void settle(void)
+{
+	if (net.unsettled && net.takers.settled)
+		net.takers.settled();
+	net.unsettled = false;
 }
 
 static void check_and_take(const struct net_arrival *arrival, const uint8_t *packet,
@@ -178,12 +192,7 @@ static bool look_among_others(void)
 /* The lock is held: the buffers are one. */
 static bool look(void)
 {
-	bool any = likely(registry_port_alone()) ? receive(arrived) > 0
-	                                         : look_among_others();
-
-	if (any && net.takers.settled)
-		net.takers.settled();
-	return any;
+	return likely(registry_port_alone()) ? receive(arrived) > 0 : look_among_others();
 }
 
 static bool udp_poll(void)
@@ -250,6 +259,7 @@ static void relay_ready(struct engine_source *source)
 		look_away(true);
 	net_relay_listen(source->fd, net.port.fd);
 	take_relayed();
+	settle();
 	pthread_mutex_unlock(&net.receiving);
 }
 
@@ -279,6 +289,33 @@ static void room_ready(struct engine_source *source)
 		net.takers.writable();
 }
 
+static const struct net_sender *sender_for(const struct net_path *path)
+{
+	return &net.sender[!gid_is_mapped(path->remote.raw)];
+}
+
+static void emit(const struct net_path *path, uint8_t *data, size_t length)
+{
+	if (net_sender_bytes(sender_for(path), path, data, length))
+		count(COUNT_DROP_UNSENT, 1);
+}
+
+/* Over the bad network that the settings ask for. */
+static int send_disturbed(const struct net_path *path, const struct net_packet *packets,
+                          unsigned int packets_count)
+{
+	uint8_t data[PACKET_MOST];
+
+	for (unsigned int i = 0; i < packets_count; i++) {
+		size_t length = net_sender_seal(sender_for(path), path, &packets[i], data,
+		                                sizeof(data));
+
+		if (length)
+			net_disturb(path, data, length, emit);
+	}
+	return (int)packets_count;
+}
+
 static int udp_send(const struct net_path *path, const struct net_packet *packets,
                     unsigned int packets_count)
 {
@@ -288,7 +325,11 @@ static int udp_send(const struct net_path *path, const struct net_packet *packet
 	if (!atomic_load_explicit(&net.started, memory_order_acquire) ||
 	    net.sender[family].fd < 0)
 		return -ENETUNREACH;
-	taken = net_sender_send(&net.sender[family], path, packets, packets_count);
+	if (unlikely(net.disturbed))
+		taken = send_disturbed(path, packets, packets_count);
+	else
+		taken = net_sender_send(&net.sender[family], path, packets,
+		                        packets_count);
 	if (taken > 0)
 		count(COUNT_NET_SENT, (unsigned int)taken);
 	if (taken < 0 && taken != -EAGAIN)
@@ -318,6 +359,9 @@ static void port_gone(struct engine_source *source)
 static void relay_gone(struct engine_source *source)
 {
 	source->fd = -1;
+	net_group_forget();
+	net_disturb_forget();
+	net_route_forget();
 	net_relay_forget();
 }
 
@@ -393,6 +437,7 @@ static int start(void)
 		close_senders();
 		return err;
 	}
+	net.disturbed = net_disturb_wanted();
 	watch_all(port, relay);
 	atomic_store_explicit(&net.started, true, memory_order_release);
 	registry_port_have();

@@ -11,7 +11,7 @@ same() {
 }
 cd "$TEST_TMP"
 
-sed -nE 's/.*(\.public = \{ |LIMIT\()"(MOCKRDMA_[A-Z_]*)".*/\2/p' "$TOP/mock/host/settings.c" | sort >settings
+sed -nE 's/.*(\.public = \{ |(LIMIT|ODDS)\()"(MOCKRDMA_[A-Z_]*)".*/\3/p' "$TOP/mock/host/settings.c" | sort >settings
 sed -n 's/^\.It Ev \(MOCKRDMA_[A-Z_]*\)$/\1/p' "$TOP/man/mockrdma.1" | sort >manual
 same "settings of the mock" settings manual
 
