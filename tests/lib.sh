@@ -69,6 +69,11 @@ need() {
 	done
 }
 
+# wide COMMAND ARG...: one case of many of its kind, which the plain variant alone runs.
+wide() {
+	[ "$TEST_VARIANT" != plain ] || "$@"
+}
+
 # --- programs on the mock ----------------------------------------------------------------
 
 _is_ours() {

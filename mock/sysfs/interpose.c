@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The C library's functions that take a path, for programs that look at
- * /sys/class/infiniband: there they find the device of the mock. For any other path the
+ * /sys/class/infiniband: there they find the device of the mock. So do those (UCX) that
+ * look whether the device node is there that ibv_device.dev_name tells of, uverbs-mock0:
+ * it is, and cannot be opened. For any other path the
  * next definition is called as it was asked for (a sanitizer's, or the C library's): all
  * that is added is a look at the path's first bytes.
  */
@@ -118,6 +120,22 @@ static inline bool is_ours(const char *path)
 	return path && path[0] == '/' && path[1] == 's' && unlikely(is_class(path));
 }
 
+/* The system's own nodes are called uverbs0 and so on. */
+static bool is_node(const char *path)
+{
+	static const char node[] = SYSFS_NODE;
+
+	return strncmp(path, node, sizeof(node) - 1) == 0;
+}
+
+static inline bool is_ours_or_node(const char *path)
+{
+	__asm__("" : "+r"(path));
+	return path && path[0] == '/' &&
+	       ((path[1] == 's' && unlikely(is_class(path))) ||
+	        (path[1] == 'd' && unlikely(is_node(path))));
+}
+
 /* The path to go on with: the caller's own, or that of our file, in `room`. NULL: errno.
  */
 static const char *resolve(const char *path, char room[PATH_MAX])
@@ -130,9 +148,13 @@ static const char *resolve(const char *path, char room[PATH_MAX])
 	return NULL;
 }
 
-/* Nothing in there can be written to. */
+/* Nothing in there can be written to, and behind the node there is no kernel's device. */
 static const char *resolve_to_open(const char *path, int flags, char room[PATH_MAX])
 {
+	if (is_node(path)) {
+		errno = resolve(path, room) ? ENXIO : ENOENT;
+		return NULL;
+	}
 	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & (O_CREAT | O_TRUNC)))
 		return resolve(path, room);
 	errno = EACCES;
@@ -158,7 +180,7 @@ static bool has_mode(int flags)
 	{                                                         \
 		char room[PATH_MAX];                              \
 		TAKE_MODE(flags)                                  \
-		if (!is_ours(path))                               \
+		if (!is_ours_or_node(path))                       \
 			return NEXT(name)(path, flags, mode);     \
 		path = resolve_to_open(path, flags, room);        \
 		return path ? NEXT(name)(path, flags, mode) : -1; \
@@ -171,7 +193,7 @@ DEFINE_OPEN(open64)
 	{                                                              \
 		char room[PATH_MAX];                                   \
 		TAKE_MODE(flags)                                       \
-		if (!is_ours(path))                                    \
+		if (!is_ours_or_node(path))                            \
 			return NEXT(name)(dir, path, flags, mode);     \
 		path = resolve_to_open(path, flags, room);             \
 		return path ? NEXT(name)(dir, path, flags, mode) : -1; \
@@ -183,7 +205,7 @@ DEFINE_OPENAT(openat64)
 	MOCK_API int name(const char *path, int flags)      \
 	{                                                   \
 		char room[PATH_MAX];                        \
-		if (!is_ours(path))                         \
+		if (!is_ours_or_node(path))                 \
 			return NEXT(name)(path, flags);     \
 		path = resolve_to_open(path, flags, room);  \
 		return path ? NEXT(name)(path, flags) : -1; \
@@ -195,7 +217,7 @@ DEFINE_OPEN_2(__open64_2)
 	MOCK_API int name(int dir, const char *path, int flags)  \
 	{                                                        \
 		char room[PATH_MAX];                             \
-		if (!is_ours(path))                              \
+		if (!is_ours_or_node(path))                      \
 			return NEXT(name)(dir, path, flags);     \
 		path = resolve_to_open(path, flags, room);       \
 		return path ? NEXT(name)(dir, path, flags) : -1; \
@@ -207,7 +229,7 @@ DEFINE_OPENAT_2(__openat64_2)
 	MOCK_API FILE *name(const char *path, const char *mode)                         \
 	{                                                                               \
 		char room[PATH_MAX];                                                    \
-		if (!is_ours(path))                                                     \
+		if (!is_ours_or_node(path))                                             \
 			return NEXT(name)(path, mode);                                  \
 		path = resolve_to_open(                                                 \
 		        path, mode[0] == 'r' && !strchr(mode, '+') ? O_RDONLY : O_RDWR, \
@@ -269,7 +291,7 @@ DEFINE_GLOB(glob64, glob64_t)
 	MOCK_API type name declared                          \
 	{                                                    \
 		char room[PATH_MAX];                         \
-		if (!is_ours(path))                          \
+		if (!is_ours_or_node(path))                  \
 			return NEXT(name) passed;            \
 		path = resolve(path, room);                  \
 		return path ? NEXT(name) passed : (failure); \

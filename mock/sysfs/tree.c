@@ -15,6 +15,7 @@
 
 #include "host/random.h"
 #include "host/settings.h"
+#include "object/device.h"
 #include "object/gid.h"
 #include "sysfs/content.h"
 #include "sysfs/files.h"
@@ -154,6 +155,18 @@ static int path_locked(const char *path, char *out, size_t size)
 	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
+static int node_path(const char *path, char *out, size_t size)
+{
+	const char *name = path + strlen("/dev/infiniband/");
+
+	for (unsigned int i = 0; i < device_count(); i++)
+		if (strcmp(device_at(i)->ibv.dev_name, name) == 0)
+			return (size_t)snprintf(out, size, "/dev/null") < size
+			               ? 0
+			               : -ENAMETOOLONG;
+	return -ENOENT;
+}
+
 int tree_path(const char *path, char *out, size_t size)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -162,7 +175,10 @@ int tree_path(const char *path, char *out, size_t size)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&tree.lock);
-	err = path_locked(path, out, size);
+	if (strncmp(path, SYSFS_NODE, strlen(SYSFS_NODE)) == 0)
+		err = node_path(path, out, size);
+	else
+		err = path_locked(path, out, size);
 	pthread_mutex_unlock(&tree.lock);
 	pthread_setcancelstate(cancel, NULL);
 	errno = saved;

@@ -11,10 +11,13 @@
 #include <stddef.h>
 
 #define SYSFS_CLASS "/sys/class/infiniband"
+#define SYSFS_NODE  "/dev/infiniband/uverbs-"
 
 /*
- * Where the file of such a path is: brought up to date, and its path put into `out`.
- * -ENOENT when there is no place for the files, -ENAMETOOLONG. Keeps errno.
+ * Where the file of such a path is: brought up to date, and its path put into `out`. For
+ * a device's node it is another character device, of no use but to be looked at.
+ * -ENOENT when there is no place for the files, or no such node; -ENAMETOOLONG. Keeps
+ * errno.
  */
 int tree_path(const char *path, char *out, size_t size);
 

@@ -58,6 +58,17 @@ assert_grep 'Permission denied' "$ERR"
 assert_eq "$(cat /proc/sys/kernel/ostype)" "$(value /proc/sys/kernel/ostype)" 'another file'
 assert_eq "$(ls /sys/class/net)" "$(mock ls /sys/class/net)" 'another directory'
 
+# The device's node can be looked at, and no more.
+node=/dev/infiniband/uverbs-mock0
+expect 0 mock test -c $node
+expect 1 mock cat $node
+assert_grep "$node: No such device or address" "$ERR"
+expect 2 mock sh -c ": >>$node"
+assert_grep "$node: No such device or address" "$ERR"
+expect 1 mock test -e /dev/infiniband/uverbs-nosuch0
+expect 1 mock cat /dev/infiniband/uverbs-nosuch0
+assert_grep "uverbs-nosuch0: No such file" "$ERR"
+
 # Counters are the host's, and of the time at which they are read.
 tcp=$(free_port)
 spawn listener mock rping -s -a 127.0.0.1 -p "$tcp"
