@@ -69,16 +69,23 @@ static void local_send(struct qp *qp, const struct packet *packet, struct reply 
 	}
 }
 
+/*
+ * Without a lock: the queue pair may be another one by now, or none, and its receive queue
+ * gone. What is read then is of no queue, but in memory of the segment all the same, and
+ * all that it decides is whether to ask now or within a millisecond.
+ */
 static uint32_t local_credit(struct qp *qp, uint32_t *room)
 {
 	const struct rq_shared *rq;
+	seg_off off;
 
 	/* Of a peer that died meanwhile the credit does not matter. */
 	if (!qp->remote)
 		return CREDIT_UNKNOWN;
-	if (unlikely(!qp->remote->rq)) /* XRC: it depends on the request */
+	off = __atomic_load_n(&qp->remote->rq, __ATOMIC_RELAXED);
+	if (unlikely(!off)) /* XRC: it depends on the request */
 		return CREDIT_UNKNOWN;
-	rq = peer_ptr(qp->peer, qp->remote->rq);
+	rq = peer_ptr(qp->peer, off);
 	*room = __atomic_load_n(&rq->size, __ATOMIC_RELAXED);
 	return rq_posted(rq);
 }

@@ -285,7 +285,8 @@ static void shared_init(struct qp *qp)
 	qp->sh->device = (uint8_t)device_of(base->context)->index;
 	qp->sh->transport = find_type(base->qp_type)->transport;
 	qp->sh->rq_is_shared = base->srq || base->qp_type == IBV_QPT_XRC_RECV;
-	qp->sh->rq = base->recv_cq ? qp_rq(qp)->off : 0;
+	__atomic_store_n(&qp->sh->rq, base->recv_cq ? qp_rq(qp)->off : 0,
+	                 __ATOMIC_RELAXED); /* local_credit() looks at any time */
 	qp->sh->recv_cq = base->recv_cq ? to_cq(base->recv_cq)->off : 0;
 	qp->sh->target = 0;
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);

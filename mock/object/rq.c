@@ -33,7 +33,7 @@ int rq_create(struct rq *rq, uint32_t depth, uint32_t max_sge, uint32_t behind,
 	if (err)
 		return err;
 	rq->sh = segment_ptr(rq->off);
-	rq->sh->size = ring_size(depth);
+	__atomic_store_n(&rq->sh->size, ring_size(depth), __ATOMIC_RELAXED);
 	rq->sh->stride = sizeof(struct rwqe) + max_sge * sizeof(struct ibv_sge) + behind;
 	rq->sh->behind = behind;
 	rq->sh->max_sge = max_sge;
