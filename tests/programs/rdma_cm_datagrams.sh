@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Debian's udaddy: datagrams to a queue pair that the connection manager found.
 # timeout: 60
-# variants: plain asan tsan cov
+# variants: plain asan tsan valgrind cov
 . "$(dirname "$0")/../lib.sh"
 need udaddy
+sends_unwritten
 
 # udaddy_pair CONNECTIONS MESSAGES SIZE; the program's port is its own.
 udaddy_pair() {

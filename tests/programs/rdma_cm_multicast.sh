@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Debian's mckey: datagrams to a multicast group that the connection manager joined.
 # timeout: 90
-# variants: plain asan tsan cov
+# variants: plain asan tsan valgrind cov
 . "$(dirname "$0")/../lib.sh"
 need mckey
+sends_unwritten
 
 # mckey takes 3 s before it sends, so several go at once; a receiver waits for good when it
 # missed a message, so each sender goes on until its receiver has all.
