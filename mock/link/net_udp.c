@@ -192,7 +192,11 @@ static bool look_among_others(void)
 /* The lock is held: the buffers are one. */
 static bool look(void)
 {
-	return likely(registry_port_alone()) ? receive(arrived) > 0 : look_among_others();
+	bool any = likely(registry_port_alone()) ? receive(arrived) > 0
+	                                         : look_among_others();
+
+	settle();
+	return any;
 }
 
 static bool udp_poll(void)

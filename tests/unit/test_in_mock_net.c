@@ -36,6 +36,7 @@ static struct {
 	size_t length[KEPT];
 	uint8_t data[KEPT][PACKET];
 	_Atomic bool in_engine;
+	_Atomic unsigned int settled; /* packets before the last call */
 } came;
 
 static pthread_mutex_t came_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -56,6 +57,12 @@ static void take_packet(const struct net_path *path, const void *bth, size_t len
 	pthread_mutex_unlock(&came_lock);
 }
 
+/* After the packets that came together; one more time with none is none too many. */
+static void settled(void)
+{
+	came.settled = came.packets;
+}
+
 static void take_mad(const struct net_path *path, const void *bth, size_t length)
 {
 	(void)path, (void)bth, (void)length;
@@ -65,6 +72,7 @@ static void take_mad(const struct net_path *path, const void *bth, size_t length
 static int setup(void **state)
 {
 	static const struct net_takers takers = { .packet = take_packet,
+		                                  .settled = settled,
 		                                  .mad = take_mad };
 	int err = host_attach();
 
@@ -89,7 +97,7 @@ static int clear(void **state)
 {
 	(void)state;
 	pthread_mutex_lock(&came_lock);
-	came.packets = came.mads = 0;
+	came.packets = came.mads = came.settled = 0;
 	pthread_mutex_unlock(&came_lock);
 	return 0;
 }
@@ -207,6 +215,7 @@ static void exchange(const struct net_path *path, size_t length, unsigned int co
 		           i + 1 == count && length >= ICRC_BTH + 8 ? length - 8 : length,
 		           path);
 	assert_int_equal(counter(COUNT_NET_RCVD), received + count);
+	UNTIL(came.settled == count);
 }
 
 static void packets_arrive(void **state)
