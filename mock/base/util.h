@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
@@ -29,6 +30,27 @@ static inline void cpu_relax(void)
 static inline uint64_t round_up(uint64_t value, uint64_t to)
 {
 	return (value + to - 1) / to * to;
+}
+
+/* memcpy() of mostly a few bytes, without a call for those. */
+static inline void copy_small(void *to, const void *from, size_t length)
+{
+	uint64_t first, last;
+	uint32_t low, high;
+
+	if (length - 8 <= 8) { /* two words, which may overlap */
+		memcpy(&first, from, 8);
+		memcpy(&last, (const char *)from + length - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy((char *)to + length - 8, &last, 8);
+	} else if (length - 4 < 4) {
+		memcpy(&low, from, 4);
+		memcpy(&high, (const char *)from + length - 4, 4);
+		memcpy(to, &low, 4);
+		memcpy((char *)to + length - 4, &high, 4);
+	} else {
+		memcpy(to, from, length);
+	}
 }
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)

@@ -240,39 +240,68 @@ static int overrun(const struct peer *owner, struct cq_shared *sh)
 	return -EOVERFLOW;
 }
 
+/* Where the next entry goes; the producers' lock is held. */
+static struct cqe *next_place(const struct peer *owner, const struct cq_shared *sh)
+{
+	struct cqe *ring = peer_ptr(
+	        owner, atomic_load_explicit(&sh->ring, memory_order_relaxed));
+
+	/* The owner has read the line since: to write it is to fetch it from another
+	 * core. */
+	__builtin_prefetch(&ring[(sh->tail + 1 + PREFETCH) & (sh->size - 1)], 1);
+	return &ring[sh->tail & (sh->size - 1)];
+}
+
+static bool may_push(struct cq_shared *sh)
+{
+	return cq_has_room(sh) &&
+	       !atomic_load_explicit(&sh->overrun, memory_order_relaxed);
+}
+
+struct cqe *cq_reserve(const struct peer *owner, struct cq_shared *sh)
+{
+	if (unlikely(!owner_lock_try(&sh->lock)))
+		return NULL;
+	if (likely(may_push(sh)))
+		return next_place(owner, sh);
+	owner_unlock(&sh->lock);
+	return NULL;
+}
+
+void cq_commit(const struct peer *owner, struct cq_shared *sh, seg_off cq,
+               struct cqe *entry)
+{
+	bool solicited = (entry->c.flags & CQE_SOLICITED) ||
+	                 entry->c.status != IBV_WC_SUCCESS;
+
+	if (unlikely(sh->flags & CQ_TIMESTAMPS))
+		entry->timestamp = now_ns();
+	atomic_store_explicit(&entry->c.turn, sh->tail + 1, memory_order_release);
+	sh->tail++;
+	owner_unlock(&sh->lock);
+	if (sh->channel)
+		cq_wake(owner, sh, cq, solicited);
+}
+
 int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry,
             const void *data)
 {
 	struct cq_shared *sh = peer_ptr(owner, cq);
-	seg_off off = atomic_load_explicit(&sh->ring, memory_order_relaxed);
-	struct cqe *ring = peer_ptr(owner, off), *to;
-	int err = owner_lock(&sh->lock);
+	struct cqe *to;
+	int err;
 
-	if (unlikely(atomic_load_explicit(&sh->ring, memory_order_relaxed) != off))
-		ring = peer_ptr(owner, sh->ring);
-	if (unlikely(err))
-		cq_repair(sh, ring);
-	if (unlikely(!cq_has_room(sh) || atomic_load(&sh->overrun))) {
+	if (unlikely(owner_lock(&sh->lock)))
+		cq_repair(sh, peer_ptr(owner, sh->ring));
+	if (unlikely(!may_push(sh))) {
 		err = overrun(owner, sh);
 		owner_unlock(&sh->lock);
 		return err;
 	}
-	to = &ring[sh->tail & (sh->size - 1)];
+	to = next_place(owner, sh);
 	fill(&to->c, entry);
 	if (entry->flags & CQE_INLINE)
-		memcpy(to->inline_data, data, entry->byte_len);
-	if (unlikely(sh->flags & CQ_TIMESTAMPS))
-		to->timestamp = now_ns();
-	atomic_store_explicit(&to->c.turn, sh->tail + 1, memory_order_release);
-	sh->tail++;
-	/* The owner has read the line since: to write it is to fetch it from another
-	 * core. */
-	__builtin_prefetch(&ring[(sh->tail + PREFETCH) & (sh->size - 1)], 1);
-	owner_unlock(&sh->lock);
-	if (sh->channel)
-		cq_wake(owner, sh, cq,
-		        (entry->flags & CQE_SOLICITED) ||
-		                entry->status != IBV_WC_SUCCESS);
+		copy_small(to->inline_data, data, entry->byte_len);
+	cq_commit(owner, sh, cq, to);
 	return 0;
 }
 

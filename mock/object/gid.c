@@ -33,11 +33,6 @@ enum { GID_AGE_NS = 20 * 1000 * 1000 }; /* programs read all entries, one by one
 
 static const union ibv_gid gid_zero;
 
-static bool gid_equal(const union ibv_gid *a, const union ibv_gid *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
 static bool gid_is_ipv4(const union ibv_gid *gid)
 {
 	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)gid->raw);

@@ -15,6 +15,12 @@
 
 #define GID_TABLE_SIZE 256
 
+static inline bool gid_equal(const union ibv_gid *a, const union ibv_gid *b)
+{
+	return a->global.subnet_prefix == b->global.subnet_prefix &&
+	       a->global.interface_id == b->global.interface_id;
+}
+
 struct gid_entry {
 	union ibv_gid gid; /* all zero: the entry is empty */
 	uint32_t ifindex;

@@ -79,7 +79,7 @@ struct mr_entry *key_find(const struct peer *owner, uint32_t key)
  * key it has now, so what is out of date misleads nobody. The library is loaded with its
  * program: initial-exec spares a call.
  */
-enum { REMEMBERED = 8 };
+enum { REMEMBERED = 32 };
 
 static __attribute__((tls_model("initial-exec"))) _Thread_local struct remembered {
 	uint64_t generation; /* of the segment: no two are alike */

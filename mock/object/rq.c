@@ -96,7 +96,7 @@ int rq_post(struct rq *rq, const struct ibv_recv_wr *wr)
 	wqe->wr_id = wr->wr_id;
 	wqe->num_sge = wr->num_sge;
 	for (int i = 0; i < wr->num_sge; i++)
-		wqe->sge[i] = wr->sg_list[i];
+		sge_copy(&wqe->sge[i], &wr->sg_list[i]);
 	atomic_store_explicit(&rq->sh->posted, ++rq->posted, memory_order_release);
 	return 0;
 }

@@ -98,7 +98,7 @@ void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge)
 	for (size_t i = 0; i < count; i++) {
 		if (!sge[i].length)
 			continue;
-		wqe->sge[wqe->num_sge++] = sge[i];
+		sge_copy(&wqe->sge[wqe->num_sge++], &sge[i]);
 		wqe->length += sge[i].length;
 	}
 }

@@ -24,7 +24,7 @@ static enum ibv_wc_status place(const struct cqe *entry)
 		       GRH_LENGTH);
 		va += GRH_LENGTH;
 	}
-	memcpy((void *)(uintptr_t)va, entry->inline_data, entry->c.byte_len);
+	copy_small((void *)(uintptr_t)va, entry->inline_data, entry->c.byte_len);
 	return IBV_WC_SUCCESS;
 }
 

@@ -61,7 +61,7 @@ static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_
 			err = post_inline(sq, wqe, (void *)(uintptr_t)sge->addr,
 			                  sge->length);
 		} else {
-			wqe->sge[wqe->num_sge++] = *sge;
+			sge_copy(&wqe->sge[wqe->num_sge++], sge);
 			wqe->length += sge->length;
 		}
 	}

@@ -5,7 +5,7 @@
 #define MOCK_TRANSPORT_REQUEST_H
 
 #include "link/packet.h"
-#include "object/qp_shared.h"
+#include "object/qp.h"
 #include "object/rq.h"
 
 /* What becomes of a request. */
@@ -74,6 +74,18 @@ enum outcome execute_read(struct request *req);
 
 /* What comes of peer_read() or peer_write(). */
 enum outcome after_copy(const struct request *req, int err);
+
+/* A request is done: the next one is expected, and it is counted. */
+static inline void executed(struct qp_shared *qp, unsigned int mask, uint64_t length)
+{
+	uint32_t psn = atomic_load_explicit(&qp->epsn, memory_order_relaxed);
+
+	atomic_store_explicit(&qp->epsn, (psn + 1) & PSN_MASK, memory_order_relaxed);
+	tally_add(&qp->executed[(mask & OP_RECV) != 0], 1);
+	tally_add(&qp->executed_bytes[(mask & (OP_READ | OP_ATOMIC)) != 0], length);
+	if (unlikely(mask & OP_UNACKED))
+		tally_add(&qp->executed_unacked, 1);
+}
 
 /* Drops it, for a reason that is counted. */
 enum outcome drop(const struct request *req, enum counter why);

@@ -5,6 +5,7 @@
 
 #include "object/device.h"
 #include "object/pd.h"
+#include "transport/shortcut.h"
 #include "transport/xrc.h"
 
 /* The opcode of a message in one packet; reserved where this device has no such
@@ -169,10 +170,12 @@ void requester_run(struct qp *qp)
 	while (qp->sq.next != qp->sq.posted && qp->sq.wait == SQ_RUNS) {
 		if (unlikely(!may_send(qp)))
 			break;
-		if (likely(!qp->sq.apart))
+		if (unlikely(qp->sq.apart)) {
+			if (!apart_step(qp))
+				break;
+		} else if (!shortcut_send(qp)) {
 			step(qp);
-		else if (!apart_step(qp))
-			break;
+		}
 	}
 	if (unlikely(qp_state(qp) >= IBV_QPS_SQE))
 		flush_sq(qp);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "object/async.h"
 #include "object/device.h"
+#include "object/gid.h"
 
 /* To the owner's engine: something happened to its QP. */
 struct qp_told {
@@ -40,12 +41,6 @@ void responder_tell(const struct peer *owner, struct qp_shared *qp,
 static uint32_t psn_expected(const struct qp_shared *qp)
 {
 	return atomic_load_explicit(&qp->epsn, memory_order_relaxed);
-}
-
-static void psn_advance(struct qp_shared *qp)
-{
-	atomic_store_explicit(&qp->epsn, (psn_expected(qp) + 1) & PSN_MASK,
-	                      memory_order_relaxed);
 }
 
 /* In RTR the owner may be waiting for the first request before it goes on
@@ -90,8 +85,8 @@ inline enum outcome check_state(const struct request *req)
 	if (check_target(req) != RESP_DONE)
 		return RESP_DROP;
 	/* Only the address that it is connected to reaches it (IBA 9.6.1.2.2). */
-	if (memcmp(&req->qp->sgid, req->packet->dgid, sizeof(req->qp->sgid)) ||
-	    memcmp(&req->qp->dgid, req->packet->sgid, sizeof(req->qp->dgid)))
+	if (!gid_equal(&req->qp->sgid, req->packet->dgid) ||
+	    !gid_equal(&req->qp->dgid, req->packet->sgid))
 		return drop(req, COUNT_DROP_ADDRESS);
 	if (unlikely(atomic_load_explicit(&req->qp->state, memory_order_relaxed) ==
 	             IBV_QPS_RTR))
@@ -238,15 +233,6 @@ static const struct {
 	                     COUNT_NAK_OPERATION },
 };
 
-static inline void count_executed(struct qp_shared *qp, const struct packet *packet)
-{
-	tally_add(&qp->executed[(packet->mask & OP_RECV) != 0], 1);
-	tally_add(&qp->executed_bytes[(packet->mask & (OP_READ | OP_ATOMIC)) != 0],
-	          packet->length);
-	if (unlikely(packet->mask & OP_UNACKED))
-		tally_add(&qp->executed_unacked, 1);
-}
-
 /* What is dropped was counted where the reason is known. */
 static void count_refused(const struct request *req, enum outcome outcome)
 {
@@ -344,8 +330,7 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	outcome = unlikely(req.mask & (OP_UNACKED | OP_XRCETH)) ? respond_other(&req)
 	                                                        : respond(&req);
 	if (outcome == RESP_DONE) {
-		psn_advance(qp);
-		count_executed(qp, packet);
+		executed(qp, packet->mask, packet->length);
 	} else {
 		count_refused(&req, outcome);
 	}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A shorter way for what is sent most: a small SEND of one piece on RC, to a QP of this
+ * host. It looks whether everything is as usual, and only then changes anything. What is
+ * not goes the long way (requester.c, responder.c), which knows what is to be done.
+ */
+#include "transport/shortcut.h"
+
+#include "object/gid.h"
+#include "transport/request.h"
+#include "transport/transport.h"
+
+/* Where the payload is, if it is one piece that may be sent. */
+static inline const void *payload(const struct qp *qp, const struct wqe *wqe)
+{
+	uint64_t va;
+
+	if ((wqe->flags & IBV_SEND_INLINE) || !wqe->num_sge)
+		return wqe->sge;
+	if (wqe->num_sge != 1 ||
+	    !mr_check(peer_self(), wqe->sge->lkey, qp->sh->pd, KEY_LOCAL, wqe->sge->addr,
+	              wqe->length, &va))
+		return NULL;
+	return (const void *)(uintptr_t)va;
+}
+
+/* Many programs leave a QP that only receives in RTR. */
+static inline bool is_receiving(const struct qp_shared *to)
+{
+	enum ibv_qp_state state =
+	        atomic_load_explicit(&to->state, memory_order_relaxed);
+
+	return state == IBV_QPS_RTS || (state == IBV_QPS_RTR && to->established);
+}
+
+/* The responder's look at a request that is due (IBA 9.7.4); its lock is held. */
+static inline bool is_due(const struct qp *from, const struct qp_shared *to)
+{
+	return is_receiving(to) &&
+	       atomic_load_explicit(&to->qpn, memory_order_relaxed) ==
+	               from->attr.dest_qp_num &&
+	       atomic_load_explicit(&to->epsn, memory_order_relaxed) == from->sq.psn &&
+	       to->transport == BTH_RC && to->dest_qpn == from->ex.qp_base.qp_num &&
+	       gid_equal(&to->sgid, &from->sh->dgid) &&
+	       gid_equal(&to->dgid, &from->sh->sgid);
+}
+
+/* The receive for it, if it goes into its first piece. The queue is the caller's alone. */
+static inline const struct rwqe *receive_for(const struct peer *owner,
+                                             struct rq_shared *rq, uint64_t length)
+{
+	const struct rwqe *wqe = rq_peek(owner, rq);
+	uint64_t va;
+
+	if (unlikely(!wqe || !wqe->num_sge || wqe->sge->length < length ||
+	             !mr_check(owner, wqe->sge->lkey, rq->pd, IBV_ACCESS_LOCAL_WRITE,
+	                       wqe->sge->addr, wqe->sge->length, &va)))
+		return NULL;
+	return wqe;
+}
+
+static inline void fill(struct completion *to, const struct wqe *wqe,
+                        const struct rwqe *receive, const struct qp_shared *qp)
+{
+	to->status = IBV_WC_SUCCESS;
+	to->opcode = 0;
+	to->wc_flags = wqe->opcode == IBV_WR_SEND_WITH_IMM ? IBV_WC_WITH_IMM : 0;
+	to->flags = CQE_RECV | CQE_INLINE |
+	            (wqe->flags & IBV_SEND_SOLICITED ? CQE_SOLICITED : 0);
+	to->wr_id = receive->wr_id;
+	to->byte_len = wqe->length;
+	to->imm = wqe->imm;
+	to->qp_num = qp->qpn;
+	to->src_qp = qp->dest_qpn;
+	to->qp = qp->handle;
+	to->place_va = receive->sge->addr;
+	to->place_lkey = receive->sge->lkey;
+	to->vendor_err = 0;
+}
+
+/* The receive queue and the completion queue are ours meanwhile. */
+static inline bool deliver(const struct peer *owner, struct qp_shared *qp,
+                           struct rq_shared *rq, const struct wqe *wqe, const void *data)
+{
+	const struct rwqe *receive = receive_for(owner, rq, wqe->length);
+	struct cq_shared *cq = peer_ptr(owner, qp->recv_cq);
+	struct cqe *entry = receive ? cq_reserve(owner, cq) : NULL;
+
+	if (unlikely(!entry))
+		return false;
+	fill(&entry->c, wqe, receive, qp);
+	copy_small(entry->inline_data, data, wqe->length);
+	rq_consume(rq); /* first: who dies between the two takes it with him */
+	cq_commit(owner, cq, qp->recv_cq, entry);
+	return true;
+}
+
+/* The same with a queue that QPs share, unless it has a limit that may be reached now. */
+static inline bool deliver_shared(const struct peer *owner, struct qp_shared *qp,
+                                  struct rq_shared *rq, const struct wqe *wqe,
+                                  const void *data)
+{
+	bool done;
+
+	if (!owner_lock_try(&rq->lock))
+		return false;
+	done = !atomic_load_explicit(&rq->limit, memory_order_relaxed) &&
+	       deliver(owner, qp, rq, wqe, data);
+	owner_unlock(&rq->lock);
+	return done;
+}
+
+/* Runs the responder of a request that is as it should be. */
+static inline bool respond(const struct qp *qp, const struct wqe *wqe, const void *data)
+{
+	struct qp_shared *to = qp->remote;
+	struct rq_shared *rq;
+	bool done = false;
+
+	if (unlikely(!owner_lock_try(&to->lock)))
+		return false;
+	if (likely(is_due(qp, to))) {
+		rq = peer_ptr(qp->peer, to->rq);
+		done = to->rq_is_shared ? deliver_shared(qp->peer, to, rq, wqe, data)
+		                        : deliver(qp->peer, to, rq, wqe, data);
+	}
+	if (likely(done)) {
+		to->psn_nak_sent = 0;
+		executed(to, OP_RECV, wqe->length);
+	}
+	owner_unlock(&to->lock);
+	return done;
+}
+
+__attribute__((flatten)) bool shortcut_send(struct qp *qp)
+{
+	const struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
+	const void *data;
+
+	if (!qp->remote || qp->sh->transport != BTH_RC ||
+	    (wqe->opcode != IBV_WR_SEND && wqe->opcode != IBV_WR_SEND_WITH_IMM) ||
+	    wqe->length > CQE_INLINE_MAX || qp->sq.started)
+		return false;
+	data = payload(qp, wqe);
+	if (unlikely(!data || !peer_alive(qp->peer) || !respond(qp, wqe, data)))
+		return false;
+	qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
+	qp->sq.probe = false;
+	count_requester(qp->sh, COUNT_SENDS, 1);
+	count_requester(qp->sh, COUNT_OUT_BYTES, wqe->length);
+	completer_done(qp, wqe);
+	return true;
+}
