@@ -11,7 +11,7 @@
 #include "object/pd.h"
 #include "object/pool.h"
 
-enum { PREFETCH = 3 }; /* entries ahead */
+enum { PREFETCH = 6 }; /* entries ahead */
 
 static struct handle_table cqs = HANDLE_TABLE_LIMITED(max_cq);
 static struct pool pool = POOL_INIT(struct cq_shared, cq_list);
@@ -243,8 +243,8 @@ static int overrun(const struct peer *owner, struct cq_shared *sh)
 /* Where the next entry goes; the producers' lock is held. */
 static struct cqe *next_place(const struct peer *owner, const struct cq_shared *sh)
 {
-	struct cqe *ring = peer_ptr(
-	        owner, atomic_load_explicit(&sh->ring, memory_order_relaxed));
+	struct cqe *ring =
+	        peer_ptr(owner, atomic_load_explicit(&sh->ring, memory_order_relaxed));
 
 	/* The owner has read the line since: to write it is to fetch it from another
 	 * core. */
@@ -271,8 +271,8 @@ struct cqe *cq_reserve(const struct peer *owner, struct cq_shared *sh)
 void cq_commit(const struct peer *owner, struct cq_shared *sh, seg_off cq,
                struct cqe *entry)
 {
-	bool solicited = (entry->c.flags & CQE_SOLICITED) ||
-	                 entry->c.status != IBV_WC_SUCCESS;
+	bool solicited =
+	        (entry->c.flags & CQE_SOLICITED) || entry->c.status != IBV_WC_SUCCESS;
 
 	if (unlikely(sh->flags & CQ_TIMESTAMPS))
 		entry->timestamp = now_ns();

@@ -146,9 +146,9 @@ int cq_push(const struct peer *owner, seg_off cq, const struct completion *entry
             const void *data);
 
 /*
- * The same in two steps, for who fills in the entry where it lies: all of struct completion
- * but turn, and the payload. NULL, with nothing held, when this is not the moment for it:
- * cq_push() knows what to do then. cq_commit() follows, soon.
+ * The same in two steps, for who fills in the entry where it lies: all of struct
+ * completion but turn, and the payload. NULL, with nothing held, when this is not the
+ * moment for it: cq_push() knows what to do then. cq_commit() follows, soon.
  */
 struct cqe *cq_reserve(const struct peer *owner, struct cq_shared *sh);
 void cq_commit(const struct peer *owner, struct cq_shared *sh, seg_off cq,

@@ -466,8 +466,7 @@ struct rq *completion_rq(const struct completion *c)
 void qp_completion_taken(const struct cqe *entry)
 {
 	if (entry->c.flags & CQE_RECV)
-		atomic_fetch_add_explicit(&completion_rq(&entry->c)->completed, 1,
-		                          memory_order_release);
+		rq_completed(completion_rq(&entry->c));
 	else
 		atomic_store_explicit(&qp_of_handle(entry->c.qp)->sq.completed,
 		                      entry->c.wqe, memory_order_release);

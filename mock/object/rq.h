@@ -15,9 +15,10 @@
 #include "object/async.h"
 
 /*
- * Field by field. The caller has just written these, each with its own width; one wide load
- * would have to wait until everything written before has left for the cache, lines that
- * another core has to give up among it. (Measured: most of the time of a small SEND.)
+ * Field by field. The caller has just written these, each with its own width; one wide
+ * load would have to wait until everything written before has left for the cache, lines
+ * that another core has to give up among it. (Measured: most of the time of a small
+ * SEND.)
  */
 static inline void sge_copy(struct ibv_sge *to, const struct ibv_sge *from)
 {
@@ -113,6 +114,19 @@ static inline uint32_t rq_posted(const struct rq_shared *rq)
 	if (seen == consumed)
 		seen = atomic_load_explicit(&rq->posted, memory_order_acquire);
 	return seen - consumed;
+}
+
+/* A receive's completion was polled. Those of a queue of one QP come out of one CQ, whose
+ * pollers exclude each other. */
+static inline void rq_completed(struct rq *rq)
+{
+	uint32_t completed = atomic_load_explicit(&rq->completed, memory_order_relaxed);
+
+	if (likely(!rq->sh->handle))
+		atomic_store_explicit(&rq->completed, completed + 1,
+		                      memory_order_release);
+	else
+		atomic_fetch_add_explicit(&rq->completed, 1, memory_order_release);
 }
 
 static inline void rq_consume(struct rq_shared *rq)

@@ -26,13 +26,15 @@ static void overrun(struct qp *qp)
 	flush_to_error(qp);
 }
 
-static void push(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
+/* Of the work request before sq.next. */
+static void push(struct qp *qp, uint64_t wr_id, uint32_t length,
+                 enum ibv_wc_opcode opcode, enum ibv_wc_status status)
 {
 	struct completion entry = {
 		.status = status,
-		.opcode = wc_opcode_of[wqe->opcode],
-		.wr_id = wqe->wr_id,
-		.byte_len = wqe->length,
+		.opcode = opcode,
+		.wr_id = wr_id,
+		.byte_len = length,
 		.qp_num = qp_base(qp)->qp_num,
 		.qp = qp_base(qp)->handle,
 		.wqe = qp->sq.next,
@@ -50,7 +52,12 @@ static void complete(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status st
 	qp->sq.started = false;
 	if ((wqe->flags & IBV_SEND_SIGNALED) || qp->sq_sig_all ||
 	    status != IBV_WC_SUCCESS)
-		push(qp, wqe, status);
+		push(qp, wqe->wr_id, wqe->length, wc_opcode_of[wqe->opcode], status);
+}
+
+void completer_sent(struct qp *qp, uint64_t wr_id, uint32_t length)
+{
+	push(qp, wr_id, length, IBV_WC_SEND, IBV_WC_SUCCESS);
 }
 
 void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)

@@ -52,14 +52,20 @@ static void take_one(const struct cqe *entry, void *arg, unsigned int index)
 	qp_completion_taken(entry);
 }
 
-int transport_poll(struct cq *cq, int count, struct ibv_wc *wc)
+static __attribute__((noinline)) bool is_still_empty(struct cq *cq)
 {
-	if (cq_is_empty(cq)) {
-		credit_look();
-		timers_poll();
-		roce_poll();
-	}
-	return cq_is_empty(cq) ? 0 : cq_poll(cq, count, take_one, wc);
+	credit_look();
+	timers_poll();
+	roce_poll();
+	return cq_is_empty(cq);
+}
+
+/* Flattened: as calls, the steps of taking out an entry would cost half as much again. */
+__attribute__((flatten)) int transport_poll(struct cq *cq, int count, struct ibv_wc *wc)
+{
+	if (cq_is_empty(cq) && is_still_empty(cq))
+		return 0;
+	return cq_poll(cq, count, take_one, wc);
 }
 
 /* The entry that is current now. */
@@ -76,12 +82,7 @@ int transport_poll_begin(struct cq *cq)
 {
 	int err;
 
-	if (cq_is_empty(cq)) {
-		credit_look();
-		timers_poll();
-		roce_poll();
-	}
-	err = cq_is_empty(cq) ? -ENOENT : cq_poll_begin(cq);
+	err = cq_is_empty(cq) && is_still_empty(cq) ? -ENOENT : cq_poll_begin(cq);
 	if (!err)
 		show(cq);
 	return err;

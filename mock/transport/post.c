@@ -6,6 +6,7 @@
 #include <string.h>
 #include "transport/datagram.h"
 #include "transport/post.h"
+#include "transport/shortcut.h"
 
 bool post_has_operation(const struct sq *sq, unsigned int opcode)
 {
@@ -19,12 +20,6 @@ bool post_may_send(const struct qp *qp)
 	enum ibv_qp_state state = qp_state(qp);
 
 	return state >= IBV_QPS_RTS && state <= IBV_QPS_ERR;
-}
-
-bool post_has_room(const struct sq *sq)
-{
-	return sq->posted - atomic_load_explicit(&sq->completed, memory_order_acquire) <
-	       sq->depth;
 }
 
 int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t length)
@@ -93,8 +88,8 @@ static int put(struct qp *qp, const struct ibv_send_wr *wr)
 	struct wqe *wqe;
 	int err;
 
-	if (unlikely(!post_has_operation(sq, wr->opcode) || wr->num_sge < 0 ||
-	             (uint32_t)wr->num_sge > sq->max_sge ||
+	if (unlikely(!post_has_operation(sq, wr->opcode) ||
+	             (uint32_t)wr->num_sge > sq->max_sge || /* nor negative */
 	             ((wr->send_flags & IBV_SEND_INLINE) && !may_be_inline(wr->opcode))))
 		return -EINVAL;
 	if (unlikely(!post_has_room(sq)))
@@ -134,13 +129,15 @@ int transport_post_send(struct qp *qp, struct ibv_send_wr *wr, struct ibv_send_w
 	if (unlikely(!post_may_send(qp)))
 		err = -EINVAL;
 	while (wr && !err) {
-		err = put(qp, wr);
+		if (!shortcut_post(qp, wr))
+			err = put(qp, wr);
 		if (!err)
 			wr = wr->next;
 	}
 	if (unlikely(err) && bad)
 		*bad = wr;
-	requester_run(qp);
+	if (qp->sq.next != qp->sq.posted)
+		requester_run(qp);
 	owner_unlock(&qp->sq.lock);
 	return err;
 }

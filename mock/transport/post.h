@@ -8,7 +8,12 @@
 /* Whether QPs of its type do this. */
 bool post_has_operation(const struct sq *sq, unsigned int opcode);
 bool post_may_send(const struct qp *qp);
-bool post_has_room(const struct sq *sq);
+static inline bool post_has_room(const struct sq *sq)
+{
+	return sq->posted - atomic_load_explicit(&sq->completed, memory_order_acquire) <
+	       sq->depth;
+}
+
 /* Appends to a WQE's inline payload; -EINVAL beyond max_inline. */
 int post_inline(const struct sq *sq, struct wqe *wqe, const void *data, size_t length);
 

@@ -165,6 +165,15 @@ static bool may_send(const struct qp *qp)
 	return state == IBV_QPS_RTS || (state == IBV_QPS_SQD && qp->sq.started);
 }
 
+/* In a state in which no more is sent. */
+static __attribute__((noinline)) void come_to_rest(struct qp *qp)
+{
+	if (qp_state(qp) >= IBV_QPS_SQE)
+		flush_sq(qp);
+	else if (!qp->sq.started)
+		transport_drained(qp);
+}
+
 void requester_run(struct qp *qp)
 {
 	while (qp->sq.next != qp->sq.posted && qp->sq.wait == SQ_RUNS) {
@@ -177,8 +186,6 @@ void requester_run(struct qp *qp)
 			step(qp);
 		}
 	}
-	if (unlikely(qp_state(qp) >= IBV_QPS_SQE))
-		flush_sq(qp);
-	else if (unlikely(qp_state(qp) == IBV_QPS_SQD) && !qp->sq.started)
-		transport_drained(qp);
+	if (unlikely(qp_state(qp) > IBV_QPS_RTS))
+		come_to_rest(qp);
 }

@@ -7,28 +7,35 @@
 #include "transport/shortcut.h"
 
 #include "object/gid.h"
+#include "transport/post.h"
 #include "transport/request.h"
 #include "transport/transport.h"
 
-/* Where the payload is, if it is one piece that may be sent. */
-static inline const void *payload(const struct qp *qp, const struct wqe *wqe)
+/* What is to be sent: of a work request that was just posted, or of a WQE. */
+struct small {
+	uint64_t wr_id;
+	const void *data;
+	uint32_t length, imm;
+	unsigned int opcode, flags; /* enum ibv_wr_opcode, ibv_send_flags */
+};
+
+/* Whether one piece of our memory may be sent; *data is where it is. */
+static inline bool may_read(const struct qp *qp, uint32_t lkey, uint64_t addr,
+                            uint32_t length, const void **data)
 {
 	uint64_t va;
 
-	if ((wqe->flags & IBV_SEND_INLINE) || !wqe->num_sge)
-		return wqe->sge;
-	if (wqe->num_sge != 1 ||
-	    !mr_check(peer_self(), wqe->sge->lkey, qp->sh->pd, KEY_LOCAL, wqe->sge->addr,
-	              wqe->length, &va))
-		return NULL;
-	return (const void *)(uintptr_t)va;
+	if (unlikely(!mr_check(peer_self(), lkey, qp->sh->pd, KEY_LOCAL, addr, length,
+	                       &va)))
+		return false;
+	*data = (const void *)(uintptr_t)va;
+	return true;
 }
 
 /* Many programs leave a QP that only receives in RTR. */
 static inline bool is_receiving(const struct qp_shared *to)
 {
-	enum ibv_qp_state state =
-	        atomic_load_explicit(&to->state, memory_order_relaxed);
+	enum ibv_qp_state state = atomic_load_explicit(&to->state, memory_order_relaxed);
 
 	return state == IBV_QPS_RTS || (state == IBV_QPS_RTR && to->established);
 }
@@ -45,7 +52,8 @@ static inline bool is_due(const struct qp *from, const struct qp_shared *to)
 	       gid_equal(&to->dgid, &from->sh->sgid);
 }
 
-/* The receive for it, if it goes into its first piece. The queue is the caller's alone. */
+/* The receive for it, if it goes into its first piece. The queue is the caller's alone.
+ */
 static inline const struct rwqe *receive_for(const struct peer *owner,
                                              struct rq_shared *rq, uint64_t length)
 {
@@ -59,17 +67,17 @@ static inline const struct rwqe *receive_for(const struct peer *owner,
 	return wqe;
 }
 
-static inline void fill(struct completion *to, const struct wqe *wqe,
+static inline void fill(struct completion *to, const struct small *small,
                         const struct rwqe *receive, const struct qp_shared *qp)
 {
 	to->status = IBV_WC_SUCCESS;
 	to->opcode = 0;
-	to->wc_flags = wqe->opcode == IBV_WR_SEND_WITH_IMM ? IBV_WC_WITH_IMM : 0;
+	to->wc_flags = small->opcode == IBV_WR_SEND_WITH_IMM ? IBV_WC_WITH_IMM : 0;
 	to->flags = CQE_RECV | CQE_INLINE |
-	            (wqe->flags & IBV_SEND_SOLICITED ? CQE_SOLICITED : 0);
+	            (small->flags & IBV_SEND_SOLICITED ? CQE_SOLICITED : 0);
 	to->wr_id = receive->wr_id;
-	to->byte_len = wqe->length;
-	to->imm = wqe->imm;
+	to->byte_len = small->length;
+	to->imm = small->imm;
 	to->qp_num = qp->qpn;
 	to->src_qp = qp->dest_qpn;
 	to->qp = qp->handle;
@@ -80,16 +88,16 @@ static inline void fill(struct completion *to, const struct wqe *wqe,
 
 /* The receive queue and the completion queue are ours meanwhile. */
 static inline bool deliver(const struct peer *owner, struct qp_shared *qp,
-                           struct rq_shared *rq, const struct wqe *wqe, const void *data)
+                           struct rq_shared *rq, const struct small *small)
 {
-	const struct rwqe *receive = receive_for(owner, rq, wqe->length);
+	const struct rwqe *receive = receive_for(owner, rq, small->length);
 	struct cq_shared *cq = peer_ptr(owner, qp->recv_cq);
 	struct cqe *entry = receive ? cq_reserve(owner, cq) : NULL;
 
 	if (unlikely(!entry))
 		return false;
-	fill(&entry->c, wqe, receive, qp);
-	copy_small(entry->inline_data, data, wqe->length);
+	fill(&entry->c, small, receive, qp);
+	copy_small(entry->inline_data, small->data, small->length);
 	rq_consume(rq); /* first: who dies between the two takes it with him */
 	cq_commit(owner, cq, qp->recv_cq, entry);
 	return true;
@@ -97,21 +105,20 @@ static inline bool deliver(const struct peer *owner, struct qp_shared *qp,
 
 /* The same with a queue that QPs share, unless it has a limit that may be reached now. */
 static inline bool deliver_shared(const struct peer *owner, struct qp_shared *qp,
-                                  struct rq_shared *rq, const struct wqe *wqe,
-                                  const void *data)
+                                  struct rq_shared *rq, const struct small *small)
 {
 	bool done;
 
 	if (!owner_lock_try(&rq->lock))
 		return false;
 	done = !atomic_load_explicit(&rq->limit, memory_order_relaxed) &&
-	       deliver(owner, qp, rq, wqe, data);
+	       deliver(owner, qp, rq, small);
 	owner_unlock(&rq->lock);
 	return done;
 }
 
 /* Runs the responder of a request that is as it should be. */
-static inline bool respond(const struct qp *qp, const struct wqe *wqe, const void *data)
+static inline bool respond(const struct qp *qp, const struct small *small)
 {
 	struct qp_shared *to = qp->remote;
 	struct rq_shared *rq;
@@ -121,33 +128,78 @@ static inline bool respond(const struct qp *qp, const struct wqe *wqe, const voi
 		return false;
 	if (likely(is_due(qp, to))) {
 		rq = peer_ptr(qp->peer, to->rq);
-		done = to->rq_is_shared ? deliver_shared(qp->peer, to, rq, wqe, data)
-		                        : deliver(qp->peer, to, rq, wqe, data);
+		done = to->rq_is_shared ? deliver_shared(qp->peer, to, rq, small)
+		                        : deliver(qp->peer, to, rq, small);
 	}
 	if (likely(done)) {
 		to->psn_nak_sent = 0;
-		executed(to, OP_RECV, wqe->length);
+		executed(to, OP_RECV, small->length);
 	}
 	owner_unlock(&to->lock);
 	return done;
 }
 
-__attribute__((flatten)) bool shortcut_send(struct qp *qp)
+/* Whether it could go this way, for all that only we know. */
+static inline bool is_usual(const struct qp *qp, unsigned int opcode)
 {
-	const struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
-	const void *data;
+	return qp->remote && qp->sh->transport == BTH_RC &&
+	       (opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM) &&
+	       !qp->sq.started;
+}
 
-	if (!qp->remote || qp->sh->transport != BTH_RC ||
-	    (wqe->opcode != IBV_WR_SEND && wqe->opcode != IBV_WR_SEND_WITH_IMM) ||
-	    wqe->length > CQE_INLINE_MAX || qp->sq.started)
-		return false;
-	data = payload(qp, wqe);
-	if (unlikely(!data || !peer_alive(qp->peer) || !respond(qp, wqe, data)))
+/* The WQE at sq.next is done with, if it was sent. */
+static inline bool send_small(struct qp *qp, const struct small *small)
+{
+	if (unlikely(!peer_alive(qp->peer) || !respond(qp, small)))
 		return false;
 	qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
 	qp->sq.probe = false;
+	qp->sq.next++;
 	count_requester(qp->sh, COUNT_SENDS, 1);
-	count_requester(qp->sh, COUNT_OUT_BYTES, wqe->length);
-	completer_done(qp, wqe);
+	count_requester(qp->sh, COUNT_OUT_BYTES, small->length);
+	if ((small->flags & IBV_SEND_SIGNALED) || qp->sq_sig_all)
+		completer_sent(qp, small->wr_id, small->length);
 	return true;
+}
+
+__attribute__((flatten)) bool shortcut_post(struct qp *qp, const struct ibv_send_wr *wr)
+{
+	struct small small = { wr->wr_id,    NULL,       0,
+		               wr->imm_data, wr->opcode, wr->send_flags };
+	struct ibv_sge sge;
+
+	if (!is_usual(qp, wr->opcode) || qp->sq.next != qp->sq.posted ||
+	    qp->sq.wait != SQ_RUNS || qp_state(qp) != IBV_QPS_RTS || wr->num_sge != 1 ||
+	    !wr->sg_list || !post_has_room(&qp->sq))
+		return false;
+	sge_copy(&sge, wr->sg_list);
+	if (sge.length > CQE_INLINE_MAX || !sge.length)
+		return false;
+	small.length = sge.length;
+	small.data = (const void *)(uintptr_t)sge.addr;
+	if (small.flags & IBV_SEND_INLINE) {
+		if (sge.length > qp->sq.max_inline)
+			return false;
+	} else if (!may_read(qp, sge.lkey, sge.addr, sge.length, &small.data)) {
+		return false;
+	}
+	if (unlikely(!send_small(qp, &small)))
+		return false;
+	qp->sq.posted++;
+	return true;
+}
+
+__attribute__((flatten)) bool shortcut_send(struct qp *qp)
+{
+	const struct wqe *wqe = sq_at(&qp->sq, qp->sq.next);
+	struct small small = { wqe->wr_id, wqe->sge,    wqe->length,
+		               wqe->imm,   wqe->opcode, wqe->flags };
+
+	if (!is_usual(qp, wqe->opcode) || wqe->length > CQE_INLINE_MAX)
+		return false;
+	if (!(wqe->flags & IBV_SEND_INLINE) && wqe->num_sge &&
+	    (wqe->num_sge != 1 ||
+	     !may_read(qp, wqe->sge->lkey, wqe->sge->addr, wqe->length, &small.data)))
+		return false;
+	return send_small(qp, &small);
 }

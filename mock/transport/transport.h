@@ -102,6 +102,8 @@ static inline void count_request(struct qp *qp, const struct packet *packet)
 /* completer.c: what the answer means for the work request at sq.next. */
 void completer_take(struct qp *qp, const struct wqe *wqe, const struct packet *packet,
                     const struct reply *reply);
+/* Tells of a SEND that is done with: sq.next is behind it. */
+void completer_sent(struct qp *qp, uint64_t wr_id, uint32_t length);
 /* Nothing is to be waited for. */
 void completer_done(struct qp *qp, const struct wqe *wqe);
 /* Ends the work request at sq.next with an error, and the connection with it; of UC and
