@@ -75,12 +75,17 @@ enum outcome execute_read(struct request *req);
 /* What comes of peer_read() or peer_write(). */
 enum outcome after_copy(const struct request *req, int err);
 
-/* A request is done: the next one is expected, and it is counted. */
-static inline void executed(struct qp_shared *qp, unsigned int mask, uint64_t length)
+/* The responder's lock is held. */
+static inline void psn_advance(struct qp_shared *qp)
 {
 	uint32_t psn = atomic_load_explicit(&qp->epsn, memory_order_relaxed);
 
 	atomic_store_explicit(&qp->epsn, (psn + 1) & PSN_MASK, memory_order_relaxed);
+}
+
+static inline void count_executed(struct qp_shared *qp, unsigned int mask,
+                                  uint64_t length)
+{
 	tally_add(&qp->executed[(mask & OP_RECV) != 0], 1);
 	tally_add(&qp->executed_bytes[(mask & (OP_READ | OP_ATOMIC)) != 0], length);
 	if (unlikely(mask & OP_UNACKED))

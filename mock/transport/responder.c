@@ -330,7 +330,8 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	outcome = unlikely(req.mask & (OP_UNACKED | OP_XRCETH)) ? respond_other(&req)
 	                                                        : respond(&req);
 	if (outcome == RESP_DONE) {
-		executed(qp, packet->mask, packet->length);
+		psn_advance(qp);
+		count_executed(qp, packet->mask, packet->length);
 	} else {
 		count_refused(&req, outcome);
 	}
@@ -346,11 +347,6 @@ void responder_receive(struct peer *owner, struct qp_shared *qp,
 	if (unlikely(outcomes[outcome].fatal))
 		fail(owner, qp, outcomes[outcome].event);
 	owner_unlock(&qp->lock);
-}
-
-void responder_count(struct qp_shared *qp, const struct packet *packet)
-{
-	count_executed(qp, packet);
 }
 
 uint8_t responder_end(const struct peer *owner, struct qp_shared *qp,

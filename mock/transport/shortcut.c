@@ -133,7 +133,8 @@ static inline bool respond(const struct qp *qp, const struct small *small)
 	}
 	if (likely(done)) {
 		to->psn_nak_sent = 0;
-		executed(to, OP_RECV, small->length);
+		psn_advance(to);
+		count_executed(to, OP_RECV, small->length);
 	}
 	owner_unlock(&to->lock);
 	return done;

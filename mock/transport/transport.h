@@ -146,7 +146,5 @@ void responder_tell(const struct peer *owner, struct qp_shared *qp,
 /* The QP moves to ERR, and returns its receives; the lock is held. */
 void responder_to_error(const struct peer *owner, struct qp_shared *qp);
 void responder_init(void);
-/* Counts what was executed, or refused; what the answer to that says. */
-void responder_count(struct qp_shared *qp, const struct packet *packet);
 
 #endif

@@ -153,7 +153,7 @@ static void conclude(struct wire_request *q, enum outcome outcome)
 	if (outcome == RESP_DONE) {
 		whole.length = q->message;
 		if (q->req.mask & OP_LAST)
-			responder_count(q->home, &whole);
+			count_executed(q->home, whole.mask, whole.length);
 		if (!(q->req.mask & OP_UNACKED))
 			advance(q);
 		syndrome = AETH_ACK;
