@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cm/addr.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "cm/device.h"
 #include "host/plain_socket.h"
 #include "host/registry.h"
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/gid.h"
 
@@ -227,21 +227,31 @@ static void name_loopback(struct sockaddr_storage *addr)
 		((struct sockaddr_in6 *)addr)->sin6_addr = in6addr_loopback;
 }
 
-/* The address that packets to the destination start from: what IP routing says. */
-static int find_source(const struct sockaddr_storage *dst, struct sockaddr_storage *src)
+static int ask_routing(int fd, const struct sockaddr_storage *bound,
+                       const struct sockaddr_storage *dst, struct sockaddr_storage *src)
 {
-	struct sockaddr_storage to = *dst;
+	struct sockaddr_storage from = *bound, to = *dst;
 	socklen_t length = sizeof(*src);
-	int err = 0, fd;
+
+	set_port(&from, 0);
+	set_port(&to, 9); /* discard: nothing is sent */
+	if (bind(fd, (struct sockaddr *)&from, addr_length((struct sockaddr *)&from)) ||
+	    connect(fd, (struct sockaddr *)&to, addr_length((struct sockaddr *)&to)) ||
+	    getsockname(fd, (struct sockaddr *)src, &length))
+		return -errno;
+	return 0;
+}
+
+/* The address that packets to the destination start from: what IP routing says. */
+static int find_source(const struct sockaddr_storage *bound,
+                       const struct sockaddr_storage *dst, struct sockaddr_storage *src)
+{
+	int err, fd = plain_socket(dst->ss_family);
 
 	memset(src, 0, sizeof(*src));
-	fd = plain_socket(to.ss_family);
 	if (fd < 0)
 		return -errno;
-	set_port(&to, 9); /* discard: nothing is sent */
-	if (connect(fd, (struct sockaddr *)&to, addr_length((struct sockaddr *)&to)) ||
-	    getsockname(fd, (struct sockaddr *)src, &length))
-		err = -errno;
+	err = ask_routing(fd, bound, dst, src);
 	close(fd);
 	return err;
 }
@@ -253,18 +263,10 @@ static bool is_group(const struct sockaddr *addr)
 	return !gid_from_sockaddr(addr, &gid) && gid_is_multicast(&gid);
 }
 
-static void log_unreachable(const struct sockaddr_storage *dst)
+/* Whether packets there leave this host, or might. */
+static bool is_remote(const struct sockaddr *dst)
 {
-	char text[INET6_ADDRSTRLEN] = "?";
-	const void *ip =
-	        dst->ss_family == AF_INET
-	                ? (const void *)&((const struct sockaddr_in *)dst)->sin_addr
-	                : &((const struct sockaddr_in6 *)dst)->sin6_addr;
-
-	inet_ntop(dst->ss_family, ip, text, sizeof(text));
-	mock_error("rdma_resolve_addr: %s is not an address of this host, and this "
-	           "version reaches no other: connect to a local address",
-	           text);
+	return !is_local(dst) && !is_group(dst);
 }
 
 /* 0 and both addresses of the way, or the ADDR_ERROR's status. */
@@ -273,16 +275,12 @@ static int find_way(const struct sockaddr_storage *bound,
 {
 	int err;
 
-	if (!is_local((const struct sockaddr *)dst) &&
-	    !is_group((const struct sockaddr *)dst)) {
-		log_unreachable(dst);
-		return -EHOSTUNREACH;
-	}
-	if (!is_any((const struct sockaddr *)bound)) {
+	if (!is_any((const struct sockaddr *)bound) &&
+	    !is_remote((const struct sockaddr *)dst)) {
 		*src = *bound;
 		return 0;
 	}
-	err = find_source(dst, src);
+	err = find_source(bound, dst, src);
 	if (err)
 		return err;
 	set_port(src, addr_port((const struct sockaddr *)bound));
@@ -309,8 +307,9 @@ static int bind_source(struct cm_id *id, const struct sockaddr_storage *src,
 	return addr_bind_locked(id, (const struct sockaddr *)from);
 }
 
+/* reached: 0, or why what the address needs is not to be had. */
 static int resolve_locked(struct cm_id *id, const struct sockaddr_storage *src,
-                          const struct sockaddr_storage *dst)
+                          const struct sockaddr_storage *dst, int reached)
 {
 	struct rdma_addr *addr = &id->rdma.route.addr;
 	struct sockaddr_storage found;
@@ -320,6 +319,8 @@ static int resolve_locked(struct cm_id *id, const struct sockaddr_storage *src,
 		return err;
 	addr->dst_storage = *dst;
 	err = find_way(&addr->src_storage, dst, &found);
+	if (!err)
+		err = reached;
 	if (err) {
 		event_raise(id, RDMA_CM_EVENT_ADDR_ERROR, err);
 		return 0;
@@ -334,7 +335,7 @@ static int resolve_locked(struct cm_id *id, const struct sockaddr_storage *src,
 int addr_resolve(struct cm_id *id, const struct sockaddr *src, const struct sockaddr *dst)
 {
 	struct sockaddr_storage from = { 0 }, to = { 0 };
-	int err;
+	int err, reached = 0;
 
 	if (!addr_length(dst))
 		return -EINVAL;
@@ -343,10 +344,12 @@ int addr_resolve(struct cm_id *id, const struct sockaddr *src, const struct sock
 		memcpy(&from, src, addr_length(src));
 	name_loopback(&to);
 	gid_refresh_old();
+	if (is_remote((struct sockaddr *)&to) || settings()->packets_only)
+		reached = mads_start();
 	err = id_lock(id);
 	if (err)
 		return err;
-	err = resolve_locked(id, &from, &to);
+	err = resolve_locked(id, &from, &to, reached);
 	cm_leave();
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include "cm/id.h"
 #include "host/registry.h"
+#include "host/settings.h"
 #include "object/gid.h"
 
 struct far far_of_peer(struct peer *peer)
@@ -63,13 +64,9 @@ static int find_process(const struct cm_id *id, struct far *far)
 int far_of_service(const struct cm_id *id, struct far *far)
 {
 	const struct ibv_sa_path_rec *path = &id->path;
-	int err;
 
-	if (gid_is_local(&path->dgid) && !mads_everywhere)
+	if (gid_is_local(&path->dgid) && !settings()->packets_only)
 		return find_process(id, far);
-	err = mads_start();
-	if (err)
-		return err;
 	*far = (struct far){
 		.carrier = &carrier_mads,
 		.path = { .local = path->sgid,

@@ -48,12 +48,14 @@ int far_of_service(const struct cm_id *id, struct far *far);
 
 void inbox_receive(struct peer *from, const void *body, uint32_t length);
 
-/* mads.c: 0 when MADs can be sent and received from now on, or -errno. */
+/* mads.c: 0 when MADs can be sent and received from now on, or -errno. Not under the
+ * lock. */
 int mads_start(void);
-/* The network that they go through, and what it has to know; NULL: there is none. */
+/* The same for a listener, which without them still serves its own host. */
+int mads_start_quietly(void);
+/* The network that they go through: net_udp, unless a test has another. */
 extern const struct net_ops *mads_net;
+/* What a network has to know. */
 extern const struct net_takers mads_takers;
-/* Whether connections within this host are made by MADs too. */
-extern bool mads_everywhere;
 
 #endif

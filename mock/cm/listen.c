@@ -7,6 +7,7 @@
 #include "cm/addr.h"
 #include "cm/id.h"
 #include "host/registry.h"
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/gid.h"
 #include "object/qp.h"
@@ -32,10 +33,36 @@ static int listen_locked(struct cm_id *id, int backlog)
 	return 0;
 }
 
+/* Whether only this host can come there. */
+static bool is_loopback(const struct sockaddr *addr)
+{
+	if (addr->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >> 24 ==
+		       IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)addr)->sin6_addr);
+}
+
+/* Not being heard by other hosts is no reason not to serve this one. */
+static void open_to_others(const struct cm_id *id)
+{
+	const struct sockaddr *addr = &id->rdma.route.addr.src_addr;
+	int err;
+
+	if (is_loopback(addr) && !settings()->packets_only)
+		return;
+	err = mads_start_quietly();
+	if (err)
+		mock_warn("rdma_listen: other hosts cannot connect, as UDP port 4791 is "
+		          "not to be had: %s",
+		          strerror(-err));
+}
+
 int listen_start(struct cm_id *id, int backlog)
 {
-	int err = id_lock(id);
+	int err;
 
+	open_to_others(id);
+	err = id_lock(id);
 	if (err)
 		return err;
 	err = listen_locked(id, backlog);

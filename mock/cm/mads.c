@@ -128,10 +128,27 @@ const struct net_takers mads_takers = {
 	.mad_owner = owner_of,
 };
 
-const struct net_ops *mads_net;
-bool mads_everywhere;
+const struct net_ops *mads_net = &net_udp;
+
+static int start(int (*start_net)(void))
+{
+	if (mads_net != &net_udp)
+		return 0;
+	return start_net();
+}
+
+/* Also in a process without connections, which relays those of others. */
+__attribute__((constructor)) static void be_known(void)
+{
+	net_set_takers(&mads_takers);
+}
 
 int mads_start(void)
 {
-	return mads_net ? 0 : -EHOSTUNREACH;
+	return start(net_start);
+}
+
+int mads_start_quietly(void)
+{
+	return start(net_start_quietly);
 }

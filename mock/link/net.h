@@ -85,6 +85,8 @@ void net_leave(const union ibv_gid *group, const union ibv_gid *local);
  * 0, or -EADDRINUSE when someone outside the mock has it (the kernel's rxe: said once in
  * a sentence), -errno. Any thread; cheap when it is done. */
 int net_start(void);
+/* The same for those who can do without: who has the port instead is not said. */
+int net_start_quietly(void);
 /* Once per process each, before anything is sent. NULL members stay as they are. */
 void net_set_takers(const struct net_takers *takers);
 

@@ -86,7 +86,7 @@ static int say_why(const struct asked *asked)
 	return -EADDRINUSE;
 }
 
-static int get_from(int asker)
+static int get_from(int asker, bool say)
 {
 	uint64_t begun = now_ns(), passed;
 	struct asked asked;
@@ -104,16 +104,16 @@ static int get_from(int asker)
 			return fd;
 		passed = now_ns() - begun;
 	} while (passed < (asked.have ? PATIENCE_NS : BEGIN_NS));
-	return say_why(&asked);
+	return say ? say_why(&asked) : -EADDRINUSE;
 }
 
-int net_port_get(void)
+int net_port_get(bool say)
 {
 	int fd, asker = open_asker();
 
 	if (asker < 0)
 		return asker;
-	fd = get_from(asker);
+	fd = get_from(asker, say);
 	close(asker);
 	return fd;
 }

@@ -3,11 +3,13 @@
 #ifndef MOCK_LINK_NET_PORT_H
 #define MOCK_LINK_NET_PORT_H
 
+#include <stdbool.h>
+
 /*
  * Made, or from a process that has it. The descriptor; -EADDRINUSE when somebody outside
- * the mock has it, whom it names in a sentence; -errno.
+ * the mock has it, whom it names in a sentence if it is to say so; -errno.
  */
-int net_port_get(void);
+int net_port_get(bool say);
 
 /* Says who has the port, and what to do. */
 void net_port_blame(void);

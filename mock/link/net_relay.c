@@ -256,6 +256,11 @@ void net_relay_listen(int relay, int port)
 	}
 }
 
+void net_relay_wake(uint64_t relay)
+{
+	say(giver_get(), relay, WORD_RING);
+}
+
 void net_relay_ask(int asker, uint64_t relay)
 {
 	say(asker, relay, WORD_ASK);

@@ -25,6 +25,8 @@ bool net_relay_take(uint64_t end, net_arrived *arrived);
 /* Takes back all rings; who asked for the port gets it. */
 void net_relay_listen(int relay, int port);
 
+/* Has a process look at its ring and at the port. */
+void net_relay_wake(uint64_t relay);
 /* Asks a process for the port, by the name of its relay; it answers that socket. */
 void net_relay_ask(int asker, uint64_t relay);
 /* The port, as a descriptor, from an answer; -EAGAIN when this was none. */

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -263,6 +264,7 @@ static void relay_ready(struct engine_source *source)
 		look_away(true);
 	net_relay_listen(source->fd, net.port.fd);
 	take_relayed();
+	look(); /* whoever was woken for what is there may have ended */
 	settle();
 	pthread_mutex_unlock(&net.receiving);
 }
@@ -360,6 +362,26 @@ static void port_gone(struct engine_source *source)
 	pthread_mutex_init(&net.starting, NULL);
 }
 
+/*
+ * A packet wakes one of the processes that wait for the port. When that is this one,
+ * which is about to end, nobody else hears of it: so it waits no more, and tells others
+ * to look. No lock is waited for: the thread that calls exit() may hold any.
+ */
+__attribute__((destructor)) static void hand_over_at_exit(void)
+{
+	struct pollfd port = { .fd = net.port.fd, .events = POLLIN };
+	struct port_owner owner;
+	uint32_t next = 0;
+
+	if (!atomic_load(&net.started))
+		return;
+	engine_pause(&net.port);
+	if (poll(&port, 1, 0) != 1)
+		return;
+	while (registry_port_next(&next, &owner))
+		net_relay_wake(owner.relay);
+}
+
 static void relay_gone(struct engine_source *source)
 {
 	source->fd = -1;
@@ -418,12 +440,12 @@ static void watch_all(int port, int relay)
 }
 
 /* Others are to be told of the port as soon as there may be packets for them. */
-static int open_port(int *port, int *relay)
+static int open_port(bool say, int *port, int *relay)
 {
 	*relay = net_relay_open();
 	if (*relay < 0)
 		return *relay;
-	*port = net_port_get();
+	*port = net_port_get(say);
 	if (*port >= 0)
 		return 0;
 	registry_port_end();
@@ -431,12 +453,12 @@ static int open_port(int *port, int *relay)
 	return *port;
 }
 
-static int start(void)
+static int start(bool say)
 {
 	int err = open_senders(), port, relay;
 
 	if (!err)
-		err = open_port(&port, &relay);
+		err = open_port(say, &port, &relay);
 	if (err) {
 		close_senders();
 		return err;
@@ -448,7 +470,7 @@ static int start(void)
 	return 0;
 }
 
-int net_start(void)
+static int start_once(bool say)
 {
 	int err = 0;
 
@@ -456,7 +478,17 @@ int net_start(void)
 		return 0;
 	pthread_mutex_lock(&net.starting);
 	if (!atomic_load(&net.started))
-		err = start();
+		err = start(say);
 	pthread_mutex_unlock(&net.starting);
 	return err;
+}
+
+int net_start(void)
+{
+	return start_once(true);
+}
+
+int net_start_quietly(void)
+{
+	return start_once(false);
 }

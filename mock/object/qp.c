@@ -72,8 +72,7 @@ static const struct qp_type {
 	                 false },
 	[IBV_QPT_UC] = { SENDS | WRITES | WINDOWS, BTH_UC, true },
 	[IBV_QPT_UD] = { SENDS, BTH_UD, true },
-	[IBV_QPT_XRC_SEND] = { SENDS | WRITES | READS | ATOMICS | WINDOWS | INVALIDATES,
-	                       BTH_NONE, false },
+	[IBV_QPT_XRC_SEND] = { SENDS | WRITES | READS | ATOMICS, BTH_NONE, false },
 	[IBV_QPT_XRC_RECV] = { 0, BTH_XRC, false },
 };
 

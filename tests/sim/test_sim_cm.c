@@ -347,7 +347,7 @@ static void start_with(unsigned int retries)
 	cn_set_patience(TIMEOUT_MS, retries);
 	timers_simulate(sim_now);
 	mads_net = &sim_net;
-	mads_everywhere = true;
+	CHECK_CALL(setenv("MOCKRDMA_LINK", "roce", 1));
 	client.channel = nonblocking_channel();
 	server.channel = nonblocking_channel();
 	listener = cn_listen(server.channel, &port);

@@ -180,7 +180,6 @@ static void resolving_body(struct side *side)
 	CHECK_EQ(resolve("127.0.0.1", "127.0.0.1"), 0);
 	CHECK_EQ(resolve(NULL, "127.0.0.77"), 0);
 	CHECK_EQ(resolve(NULL, "0.0.0.0"), 0);
-	CHECK_EQ(resolve(NULL, "203.0.113.9"), -EHOSTUNREACH);
 	id = cn_id(channel);
 	CHECK_FAILS(rdma_resolve_addr(id, cn_address("127.0.0.1", 0), NULL, 1), EINVAL);
 	CHECK_FAILS(rdma_resolve_route(id, 1), EINVAL);
