@@ -6,6 +6,7 @@
 #include "cm/addr.h"
 #include "cm/multicast.h"
 #include "cm/qp.h"
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/gid.h"
 #include "object/qp.h"
@@ -61,9 +62,9 @@ static int limit(uint8_t asked, uint8_t *limit)
 {
 	_Static_assert(RDMA_MAX_RESP_RES == RDMA_MAX_INIT_DEPTH, "one value for both");
 
-	if (asked != RDMA_MAX_RESP_RES && asked > DEVICE_MAX_RD_ATOMIC)
+	if (asked != RDMA_MAX_RESP_RES && asked > settings()->max_rd_atomic)
 		return -EINVAL;
-	*limit = asked == RDMA_MAX_RESP_RES ? DEVICE_MAX_RD_ATOMIC : asked;
+	*limit = asked == RDMA_MAX_RESP_RES ? (uint8_t)settings()->max_rd_atomic : asked;
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct settings {
 	unsigned int devices;
 	/* What the device offers, of each kind for each process: MOCKRDMA_MAX_… */
 	uint64_t max_qp, max_qp_wr, max_cq, max_cqe, max_srq, max_srq_wr, max_mr, max_pd;
+	uint64_t max_mw, max_ah, max_sge, max_inline, max_rd_atomic;
 	uint64_t max_msg;      /* bytes */
 	uint64_t packets_only; /* MOCKRDMA_LINK=roce */
 	/* The bad network: MOCKRDMA_LOSS and the others, each in a million packets. */

@@ -2,8 +2,10 @@
 #include "object/ah.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/gid.h"
 #include "object/pd.h"
@@ -45,6 +47,16 @@ int ah_attr_from_loopback(const struct device *device, struct ibv_ah_attr *attr)
 	return -EADDRNOTAVAIL;
 }
 
+static _Atomic uint64_t handles; /* that there are */
+
+static bool count_one(void)
+{
+	if (atomic_fetch_add(&handles, 1) < settings()->max_ah)
+		return true;
+	atomic_fetch_sub(&handles, 1);
+	return false;
+}
+
 int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
               const struct link_ops *link, struct ah **ah)
 {
@@ -53,9 +65,13 @@ int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
 
 	if (device_gid(device_of(pd->context), attr->grh.sgid_index, &source))
 		return -EINVAL;
-	made = calloc(1, sizeof(*made));
-	if (!made)
+	if (!count_one())
 		return -ENOMEM;
+	made = calloc(1, sizeof(*made));
+	if (!made) {
+		atomic_fetch_sub(&handles, 1);
+		return -ENOMEM;
+	}
 	made->ibv.context = pd->context;
 	made->ibv.pd = pd;
 	made->av = (struct av){
@@ -76,6 +92,7 @@ void ah_destroy(struct ah *ah)
 {
 	pd_unuse(ah->ibv.pd);
 	free(ah);
+	atomic_fetch_sub(&handles, 1);
 }
 
 int ah_attr_from_wc(const struct ibv_wc *wc, const struct ibv_grh *grh, uint8_t port,

@@ -11,12 +11,10 @@
 
 /* What the device offers, as ibv_query_device() reports it and creation checks it. */
 enum {
+	/* MOCKRDMA_MAX_… allows no more. */
 	DEVICE_MAX_SGE = 30,
-	DEVICE_MAX_INLINE = 1024,
-	DEVICE_MAX_MW = 1 << 20, /* of the keys that MOCKRDMA_MAX_MR allows */
-	DEVICE_MAX_AH = 1 << 24,
 	DEVICE_MAX_RD_ATOMIC = 128,
-	DEVICE_MAX_MSG = 1 << 30, /* MOCKRDMA_MAX_MSG allows no more */
+	DEVICE_MAX_MSG = 1 << 30,
 	DEVICE_PORT = 1,
 };
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/util.h"
-#include "object/device.h"
+#include "host/settings.h"
 
 /* Of this process; under the keys' lock. */
 static struct {
@@ -50,7 +50,7 @@ int mw_alloc(struct ibv_pd *pd, enum ibv_mw_type type, struct mw **mw)
 		kind |= KEY_TYPE_2;
 	keys_lock();
 	follow_segment();
-	if (windows.count < DEVICE_MAX_MW)
+	if (windows.count < settings()->max_mw)
 		err = key_alloc(pd->handle, kind, &made->entry, &made->key);
 	if (!err) {
 		list_add_tail(&windows.all, &made->node);

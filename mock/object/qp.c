@@ -131,11 +131,11 @@ static int init_attr_check(const struct ibv_context *context,
 	if (queues_check(context, attr))
 		return -EINVAL;
 	if (cap->max_send_wr > settings()->max_qp_wr ||
-	    cap->max_send_sge > DEVICE_MAX_SGE ||
-	    cap->max_inline_data > DEVICE_MAX_INLINE)
+	    cap->max_send_sge > settings()->max_sge ||
+	    cap->max_inline_data > settings()->max_inline)
 		return -EINVAL;
 	if (!attr->srq && (cap->max_recv_wr > settings()->max_qp_wr ||
-	                   cap->max_recv_sge > DEVICE_MAX_SGE))
+	                   cap->max_recv_sge > settings()->max_sge))
 		return -EINVAL;
 	return 0;
 }

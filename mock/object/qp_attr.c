@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include "object/ah.h"
+#include "host/settings.h"
 #include "object/device.h"
 #include "object/gid.h"
 
@@ -218,9 +219,9 @@ static bool values_are_valid(const struct device *device, const struct ibv_qp_at
 	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > device_mtu(device))) &&
 	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&
 	       !((mask & IBV_QP_MAX_QP_RD_ATOMIC) &&
-	         attr->max_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
+	         attr->max_rd_atomic > settings()->max_rd_atomic) &&
 	       !((mask & IBV_QP_MAX_DEST_RD_ATOMIC) &&
-	         attr->max_dest_rd_atomic > DEVICE_MAX_RD_ATOMIC) &&
+	         attr->max_dest_rd_atomic > settings()->max_rd_atomic) &&
 	       !((mask & IBV_QP_MIN_RNR_TIMER) && attr->min_rnr_timer > 31) &&
 	       !((mask & IBV_QP_TIMEOUT) && attr->timeout > 31) &&
 	       !((mask & IBV_QP_RETRY_CNT) && attr->retry_cnt > 7) &&

@@ -14,7 +14,7 @@ static struct handle_table srqs = HANDLE_TABLE_LIMITED(max_srq);
 static int attr_check(const struct ibv_srq_attr *attr)
 {
 	if (!attr->max_wr || attr->max_wr > settings()->max_srq_wr ||
-	    attr->max_sge > DEVICE_MAX_SGE)
+	    attr->max_sge > settings()->max_sge)
 		return -EINVAL;
 	return 0;
 }

@@ -17,7 +17,21 @@
 
 #include "mock_dir.h"
 
-enum { QPS = 3, WRS = 7, CQS = 4, CQES = 100, SRQS = 2, SRQ_WRS = 9, MRS = 5, PDS = 3 };
+enum {
+	QPS = 3,
+	WRS = 7,
+	CQS = 4,
+	CQES = 100,
+	SRQS = 2,
+	SRQ_WRS = 9,
+	MRS = 5,
+	PDS = 3,
+	MWS = 4,
+	AHS = 6,
+	SGES = 2,
+	INLINE = 32,
+	READS = 3
+};
 
 static struct ibv_context *context;
 static struct ibv_pd *pd;
@@ -44,6 +58,11 @@ static int open_device(void **state)
 	limit("MOCKRDMA_MAX_SRQ_WR", SRQ_WRS);
 	limit("MOCKRDMA_MAX_MR", MRS);
 	limit("MOCKRDMA_MAX_PD", PDS);
+	limit("MOCKRDMA_MAX_MW", MWS);
+	limit("MOCKRDMA_MAX_AH", AHS);
+	limit("MOCKRDMA_MAX_SGE", SGES);
+	limit("MOCKRDMA_MAX_INLINE", INLINE);
+	limit("MOCKRDMA_MAX_RD_ATOMIC", READS);
 	assert_int_equal(setenv("MOCKRDMA_MAX_MSG", "4K", 1), 0);
 	list = ibv_get_device_list(NULL);
 	context = ibv_open_device(list[0]);
@@ -76,23 +95,28 @@ static void device_says_so(void **state)
 	assert_int_equal(attr.max_srq_wr, SRQ_WRS);
 	assert_int_equal(attr.max_mr, MRS);
 	assert_int_equal(attr.max_pd, PDS);
+	assert_int_equal(attr.max_mw, MWS);
+	assert_int_equal(attr.max_ah, AHS);
+	assert_int_equal(attr.max_sge, SGES);
+	assert_int_equal(attr.max_srq_sge, SGES);
+	assert_int_equal(attr.max_qp_rd_atom, READS);
+	assert_int_equal(attr.max_qp_init_rd_atom, READS);
 	assert_int_equal(ibv_query_port(context, 1, &port), 0);
 	assert_int_equal(port.max_msg_sz, 4096);
 }
 
-static void *make_qp(uint32_t depth)
+static struct ibv_qp *make_qp_of(struct ibv_qp_cap cap)
 {
 	struct ibv_qp_init_attr init = {
-		.qp_type = IBV_QPT_RC,
-		.send_cq = cq,
-		.recv_cq = cq,
-		.cap = { .max_send_wr = depth,
-		         .max_recv_wr = 1,
-		         .max_send_sge = 1,
-		         .max_recv_sge = 1 },
+		.qp_type = IBV_QPT_RC, .send_cq = cq, .recv_cq = cq, .cap = cap
 	};
 
 	return ibv_create_qp(pd, &init);
+}
+
+static void *make_qp(uint32_t depth)
+{
+	return make_qp_of((struct ibv_qp_cap){ depth, 1, 1, 1, 0 });
 }
 
 static void *make_full_qp(void)
@@ -154,6 +178,32 @@ static int free_pd(void *made)
 	return ibv_dealloc_pd(made);
 }
 
+static void *make_mw(void)
+{
+	return ibv_alloc_mw(pd, IBV_MW_TYPE_1);
+}
+
+static int free_mw(void *mw)
+{
+	return ibv_dealloc_mw(mw);
+}
+
+static void *make_ah(void)
+{
+	struct ibv_gid_entry entry = { 0 };
+	struct ibv_ah_attr attr = { .is_global = 1, .port_num = 1 };
+
+	assert_int_equal(ibv_query_gid_table(context, &entry, 1, 0), 1);
+	attr.grh.dgid = entry.gid;
+	attr.grh.sgid_index = (uint8_t)entry.gid_index;
+	return ibv_create_ah(pd, &attr);
+}
+
+static int free_ah(void *ah)
+{
+	return ibv_destroy_ah(ah);
+}
+
 static void try_limit(int most, void *(*make)(void), int (*give)(void *))
 {
 	void *made[8];
@@ -183,6 +233,8 @@ static void no_more_than_that_are_given(void **state)
 	try_limit(SRQS, make_srq, free_srq);
 	try_limit(MRS, make_mr, free_mr);
 	try_limit(PDS - 1, make_pd, free_pd);
+	try_limit(MWS, make_mw, free_mw);
+	try_limit(AHS, make_ah, free_ah);
 }
 
 static void no_queue_is_longer(void **state)
@@ -199,12 +251,84 @@ static void no_queue_is_longer(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+static void expect_refused(struct ibv_qp_cap cap)
+{
+	errno = 0;
+	assert_null(make_qp_of(cap));
+	assert_int_equal(errno, EINVAL);
+}
+
+static void no_request_is_larger(void **state)
+{
+	struct ibv_srq_init_attr srq = { .attr = { .max_wr = 1, .max_sge = SGES + 1 } };
+	struct ibv_qp *qp = make_qp_of((struct ibv_qp_cap){ 1, 1, SGES, SGES, INLINE });
+
+	(void)state;
+	assert_non_null(qp);
+	assert_int_equal(ibv_destroy_qp(qp), 0);
+	expect_refused((struct ibv_qp_cap){ 1, 1, SGES + 1, 1, 0 });
+	expect_refused((struct ibv_qp_cap){ 1, 1, 1, SGES + 1, 0 });
+	expect_refused((struct ibv_qp_cap){ 1, 1, 1, 1, INLINE + 1 });
+	errno = 0;
+	assert_null(ibv_create_srq(pd, &srq));
+	assert_int_equal(errno, EINVAL);
+}
+
+static int to_rtr(struct ibv_qp *qp, uint8_t reads)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTR,
+		                    .path_mtu = IBV_MTU_1024,
+		                    .dest_qp_num = qp->qp_num,
+		                    .max_dest_rd_atomic = reads };
+	struct ibv_gid_entry entry = { 0 };
+
+	assert_int_equal(ibv_query_gid_table(context, &entry, 1, 0), 1);
+	attr.ah_attr.is_global = 1;
+	attr.ah_attr.port_num = 1;
+	attr.ah_attr.grh.dgid = entry.gid;
+	attr.ah_attr.grh.sgid_index = (uint8_t)entry.gid_index;
+	return ibv_modify_qp(qp, &attr,
+	                     IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU |
+	                             IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+	                             IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+}
+
+static int to_rts(struct ibv_qp *qp, uint8_t reads)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_RTS, .max_rd_atomic = reads };
+
+	return ibv_modify_qp(qp, &attr,
+	                     IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+	                             IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+	                             IBV_QP_MAX_QP_RD_ATOMIC);
+}
+
+static void no_more_reads_are_under_way(void **state)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT, .port_num = 1 };
+	struct ibv_qp *qp = make_qp(1);
+
+	(void)state;
+	assert_non_null(qp);
+	assert_int_equal(ibv_modify_qp(qp, &attr,
+	                               IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
+	                                       IBV_QP_ACCESS_FLAGS),
+	                 0);
+	assert_int_equal(to_rtr(qp, READS + 1), EINVAL);
+	assert_int_equal(to_rtr(qp, READS), 0);
+	assert_int_equal(to_rts(qp, READS + 1), EINVAL);
+	assert_int_equal(to_rts(qp, READS), 0);
+	assert_int_equal(ibv_destroy_qp(qp), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(device_says_so),
 		cmocka_unit_test(no_more_than_that_are_given),
 		cmocka_unit_test(no_queue_is_longer),
+		cmocka_unit_test(no_request_is_larger),
+		cmocka_unit_test(no_more_reads_are_under_way),
 	};
 	int failed;
 
