@@ -39,4 +39,12 @@ typedef int mockrdma_visit(void *arg, const struct mockrdma_field *fields,
 int mockrdma_inspect(const char *kind, mockrdma_visit *visit, void *arg);
 typedef int mockrdma_inspect_function(const char *kind, mockrdma_visit *visit, void *arg);
 
+/*
+ * Calls line() for each packet of a capture file (MOCKRDMA_PCAP), with what it says. 0,
+ * what line() returned when that was not 0, -EPROTO when it is no such file, -errno.
+ */
+int mockrdma_dump(const char *file, int (*line)(void *arg, const char *text), void *arg);
+typedef int mockrdma_dump_function(const char *file,
+                                   int (*line)(void *arg, const char *text), void *arg);
+
 #endif

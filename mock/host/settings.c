@@ -32,6 +32,15 @@ static bool read_path(const struct entry *entry, const char *text)
 	return copy != NULL;
 }
 
+static bool read_text(const struct entry *entry, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy)
+		*(char **)entry->value = copy;
+	return copy != NULL;
+}
+
 /* A decimal number with a suffix K, M, G or T of powers of 1024, or none. */
 static bool read_number(const struct entry *entry, const char *text)
 {
@@ -296,6 +305,14 @@ static const struct entry table[] = {
 	        .value = &current.cm_retries,
 	        .min = 0,
 	        .max = 15,
+	},
+	{
+	        .public = { "MOCKRDMA_PCAP", "a file name; %p in it is the process id",
+	                    NULL,
+	                    "file to which every packet is added, as Wireshark reads "
+	                    "it" },
+	        .read = read_text,
+	        .value = &current.pcap,
 	},
 	ODDS("MOCKRDMA_LOSS", loss, "are lost"),
 	ODDS("MOCKRDMA_DUPLICATE", duplicate, "are sent twice"),

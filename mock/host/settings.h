@@ -34,6 +34,7 @@ struct settings {
 	uint64_t max_mw, max_ah, max_sge, max_inline, max_rd_atomic;
 	uint64_t max_msg;      /* bytes */
 	uint64_t packets_only; /* MOCKRDMA_LINK=roce */
+	const char *pcap;      /* MOCKRDMA_PCAP; NULL: none */
 	/* The bad network: MOCKRDMA_LOSS and the others, each in a million packets. */
 	uint64_t loss, duplicate, reorder, corrupt;
 	uint64_t delay_ns; /* MOCKRDMA_DELAY */

@@ -38,6 +38,6 @@ extern link_deliver *link_to_responder;
 /* The link for a destination, or NULL when none reaches it. */
 const struct link_ops *link_choose(const union ibv_gid *dgid);
 
-extern const struct link_ops link_local;
+extern const struct link_ops link_local, link_local_captured;
 
 #endif

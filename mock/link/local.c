@@ -5,6 +5,7 @@
  * answered at once.
  */
 #include "host/registry.h"
+#include "link/capture.h"
 #include "link/link.h"
 #include "link/multicast.h"
 #include "object/group.h"
@@ -70,9 +71,9 @@ static void local_send(struct qp *qp, const struct packet *packet, struct reply 
 }
 
 /*
- * Without a lock: the queue pair may be another one by now, or none, and its receive queue
- * gone. What is read then is of no queue, but in memory of the segment all the same, and
- * all that it decides is whether to ask now or within a millisecond.
+ * Without a lock: the queue pair may be another one by now, or none, and its receive
+ * queue gone. What is read then is of no queue, but in memory of the segment all the
+ * same, and all that it decides is whether to ask now or within a millisecond.
  */
 static uint32_t local_credit(struct qp *qp, uint32_t *room)
 {
@@ -93,6 +94,20 @@ static uint32_t local_credit(struct qp *qp, uint32_t *room)
 const struct link_ops link_local = {
 	.name = "local",
 	.send = local_send,
+	.credit = local_credit,
+	.unbind = local_unbind,
+};
+
+/* The same, for a capture. */
+static void captured_send(struct qp *qp, const struct packet *packet, struct reply *reply)
+{
+	local_send(qp, packet, reply);
+	capture_exchange(qp, packet, reply);
+}
+
+const struct link_ops link_local_captured = {
+	.name = "local",
+	.send = captured_send,
 	.credit = local_credit,
 	.unbind = local_unbind,
 };

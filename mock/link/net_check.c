@@ -64,9 +64,10 @@ static uint32_t icrc_at(const uint8_t *at)
 	return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* In a batch that came as one they are numbered, so that is tried first. */
-bool net_icrc_is_right(const struct net_arrival *arrival, const uint8_t *packet,
-                       size_t length, unsigned int number)
+/* -1 when no identification explains the ICRC. In a batch that came as one they are
+ * numbered, so that is tried first. */
+static int identify(const struct net_arrival *arrival, const uint8_t *packet,
+                    size_t length, unsigned int number)
 {
 	struct headers headers;
 	uint32_t difference;
@@ -78,10 +79,25 @@ bool net_icrc_is_right(const struct net_arrival *arrival, const uint8_t *packet,
 	length -= ICRC_LENGTH;
 	difference = icrc(headers.ip, packet, length) ^ icrc_at(packet + length);
 	if (!headers.is_ipv4)
-		return !difference;
+		return difference ? -1 : 0;
 	identification = icrc_identification(difference, length);
+	return identification < 0 ? -1 : identification ^ (int)(number & 0xffff);
+}
+
+bool net_icrc_is_right(const struct net_arrival *arrival, const uint8_t *packet,
+                       size_t length, unsigned int number)
+{
+	int identification = identify(arrival, packet, length, number);
+
 	if (identification < 0)
 		return false;
-	return is_believed(source_of(&arrival->path.remote),
-	                   (uint16_t)(identification ^ (int)number));
+	return is_believed(source_of(&arrival->path.remote), (uint16_t)identification);
+}
+
+uint16_t net_identification(const struct net_arrival *arrival, const uint8_t *packet,
+                            size_t length, unsigned int number)
+{
+	int identification = identify(arrival, packet, length, number);
+
+	return identification < 0 ? 0 : (uint16_t)identification;
 }

@@ -35,5 +35,8 @@ int net_receive(int fd, net_arrived *arrived);
  */
 bool net_icrc_is_right(const struct net_arrival *arrival, const uint8_t *packet,
                        size_t length, unsigned int number);
+/* The IPv4 identification that such a packet has; of one whose ICRC is wrong, 0. */
+uint16_t net_identification(const struct net_arrival *arrival, const uint8_t *packet,
+                            size_t length, unsigned int number);
 
 #endif

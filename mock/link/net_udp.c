@@ -19,6 +19,7 @@
 #include "base/util.h"
 #include "host/engine.h"
 #include "host/registry.h"
+#include "link/capture.h"
 #include "link/net.h"
 #include "link/net_disturb.h"
 #include "link/net_group.h"
@@ -47,8 +48,8 @@ static struct {
 	struct engine_source relay;   /* … at others, for us */
 	struct engine_source room[2]; /* to send, when there was none */
 	struct net_sender sender[2];  /* IPv4, IPv6 */
-	bool disturbed;
-	_Atomic bool blocked; /* a send found no room */
+	bool disturbed, captured;     /* as the settings ask */
+	_Atomic bool blocked;         /* a send found no room */
 	pthread_mutex_t receiving;
 	bool unsettled; /* packets were given, … */
 	bool broken;    /* … is of no use */
@@ -116,12 +117,32 @@ static void settle(void)
 	net.unsettled = false;
 }
 
+/* With the identification that makes its ICRC right, if there is one. */
+static void capture_arrival(const struct net_arrival *arrival, const uint8_t *packet,
+                            size_t length, unsigned int number)
+{
+	const struct capture_way way = {
+		.from = &arrival->path.remote,
+		.to = &arrival->path.local,
+		.path = &arrival->path,
+		.source_port = arrival->source_port,
+		.identification = net_identification(arrival, packet, length, number),
+	};
+	const struct iovec whole = { (void *)packet, length };
+
+	capture_packet(&way, &whole, 1);
+}
+
 static void check_and_take(const struct net_arrival *arrival, const uint8_t *packet,
                            size_t length, unsigned int number)
 {
 	if (length < ICRC_BTH + ICRC_LENGTH) {
 		count(COUNT_DROP_TRUNCATED, 1);
-	} else if (!net_icrc_is_right(arrival, packet, length, number)) {
+		return;
+	}
+	if (unlikely(net.captured))
+		capture_arrival(arrival, packet, length, number);
+	if (!net_icrc_is_right(arrival, packet, length, number)) {
 		count(COUNT_DROP_ICRC, 1);
 	} else {
 		count(COUNT_NET_RCVD, 1);
@@ -302,13 +323,21 @@ static const struct net_sender *sender_for(const struct net_path *path)
 
 static void emit(const struct net_path *path, uint8_t *data, size_t length)
 {
+	const struct capture_way way = { .from = &path->local,
+		                         .to = &path->remote,
+		                         .path = path,
+		                         .source_port = sender_for(path)->port };
+	const struct iovec whole = { data, length };
+
+	if (net.captured)
+		capture_packet(&way, &whole, 1);
 	if (net_sender_bytes(sender_for(path), path, data, length))
 		count(COUNT_DROP_UNSENT, 1);
 }
 
-/* Over the bad network that the settings ask for. */
-static int send_disturbed(const struct net_path *path, const struct net_packet *packets,
-                          unsigned int packets_count)
+/* One by one, over the bad network that the settings ask for, or into a capture. */
+static int send_watched(const struct net_path *path, const struct net_packet *packets,
+                        unsigned int packets_count)
 {
 	uint8_t data[PACKET_MOST];
 
@@ -316,8 +345,10 @@ static int send_disturbed(const struct net_path *path, const struct net_packet *
 		size_t length = net_sender_seal(sender_for(path), path, &packets[i], data,
 		                                sizeof(data));
 
-		if (length)
+		if (length && net.disturbed)
 			net_disturb(path, data, length, emit);
+		else if (length)
+			emit(path, data, length);
 	}
 	return (int)packets_count;
 }
@@ -331,8 +362,8 @@ static int udp_send(const struct net_path *path, const struct net_packet *packet
 	if (!atomic_load_explicit(&net.started, memory_order_acquire) ||
 	    net.sender[family].fd < 0)
 		return -ENETUNREACH;
-	if (unlikely(net.disturbed))
-		taken = send_disturbed(path, packets, packets_count);
+	if (unlikely(net.disturbed || net.captured))
+		taken = send_watched(path, packets, packets_count);
 	else
 		taken = net_sender_send(&net.sender[family], path, packets,
 		                        packets_count);
@@ -464,6 +495,7 @@ static int start(bool say)
 		return err;
 	}
 	net.disturbed = net_disturb_wanted();
+	net.captured = capture_wanted();
 	watch_all(port, relay);
 	atomic_store_explicit(&net.started, true, memory_order_release);
 	registry_port_have();

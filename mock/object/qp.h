@@ -68,6 +68,7 @@ struct sq {
 	uint32_t psn;         /* of the next new packet */
 	bool started;         /* the WQE at next has a PSN: it was sent before */
 	bool apart;           /* not the plain path of RC on this host */
+	bool long_way;        /* not RC, or all that is sent is to be seen */
 	bool blocked;         /* the network has no room */
 	bool unacked;         /* UC and UD: what is sent is done */
 	bool datagrams;       /* UD: WQEs have a struct wqe_datagram behind them */

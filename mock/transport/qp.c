@@ -100,6 +100,7 @@ int qp_set_path(struct qp *qp, const struct ibv_ah_attr *av)
 		qp->link->unbind(qp);
 	qp->link = link;
 	qp->sq.apart = qp->sq.unacked || link->packets;
+	qp->sq.long_way = qp->sh->transport != BTH_RC || link != &link_local;
 	if (!link->packets) {
 		free(qp->wire);
 		qp->wire = NULL;

@@ -143,7 +143,7 @@ static inline bool respond(const struct qp *qp, const struct small *small)
 /* Whether it could go this way, for all that only we know. */
 static inline bool is_usual(const struct qp *qp, unsigned int opcode)
 {
-	return qp->remote && qp->sh->transport == BTH_RC &&
+	return qp->remote && !qp->sq.long_way &&
 	       (opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM) &&
 	       !qp->sq.started;
 }

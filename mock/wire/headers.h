@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 #include "wire/grh.h"
 
 enum { UDP_LENGTH = 8, HEADERS_MAX = GRH_LENGTH + UDP_LENGTH };
@@ -29,5 +30,10 @@ void headers_make(struct headers *headers, const struct grh *grh, uint16_t sourc
  * identification. The IPv4 header's checksum is not kept: ICRC leaves it out.
  */
 void headers_next(struct headers *headers, size_t payload, uint16_t identification);
+
+/* Fills in both checksums, for a packet of these parts, which is as long as
+ * headers_next() was told. */
+void headers_checksum(struct headers *headers, const struct iovec *part,
+                      unsigned int parts);
 
 #endif

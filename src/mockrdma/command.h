@@ -22,6 +22,7 @@ struct command {
 int command_run(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_stat(int argc, char **argv);
+int command_dump(int argc, char **argv);
 
 /* Says what is wrong with the command line, and where help is; returns EXIT_USAGE. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-mockrdma_inspect_function *host_inspect(void)
+static void *find_function(const char *name)
 {
-	mockrdma_inspect_function *inspect = NULL;
+	void *library, *function = NULL;
 	char path[PATH_MAX];
-	void *library;
 
 	if (find_library(path, sizeof(path))) {
 		library_missing();
@@ -20,10 +19,26 @@ mockrdma_inspect_function *host_inspect(void)
 	}
 	library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (library)
-		*(void **)&inspect = dlsym(library, "mockrdma_inspect");
-	if (!inspect)
+		function = dlsym(library, name);
+	if (!function)
 		fprintf(stderr, "mockrdma: cannot use %s: %s\n", path, dlerror());
+	return function;
+}
+
+mockrdma_inspect_function *host_inspect(void)
+{
+	mockrdma_inspect_function *inspect;
+
+	*(void **)&inspect = find_function("mockrdma_inspect");
 	return inspect;
+}
+
+mockrdma_dump_function *host_dump(void)
+{
+	mockrdma_dump_function *dump;
+
+	*(void **)&dump = find_function("mockrdma_dump");
+	return dump;
 }
 
 int host_failed(int err)

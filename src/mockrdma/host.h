@@ -17,6 +17,8 @@ int library_missing(void);
 
 /* mockrdma_inspect(), or NULL once it was said why there is none. */
 mockrdma_inspect_function *host_inspect(void);
+/* mockrdma_dump(), likewise. */
+mockrdma_dump_function *host_dump(void);
 /* Says why an inspection failed. EXIT_FAILURE. */
 int host_failed(int err);
 

@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	  command_ls },
 	{ "stat", "[-a] [-w] [--json]",
 	  "show what they counted: -a zeros too, -w again each second", command_stat },
+	{ "dump", "FILE", "print the packets of a capture (MOCKRDMA_PCAP), a line each",
+	  command_dump },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
