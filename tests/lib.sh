@@ -81,7 +81,7 @@ _is_ours() {
 	return 1
 }
 
-# _exec_on_mock PROGRAM ARG...: replaces the (sub)shell. Sanitizers have to be loaded first;
+# _exec_on_mock PROGRAM ARG...: replaces the (sub)shell; on another host if $_in says so (hosts.sh). Sanitizers have to be loaded first;
 # whether a program of others leaks is not for us to judge.
 _exec_on_mock() {
 	if ! _is_ours "$1"; then
@@ -90,7 +90,7 @@ _exec_on_mock() {
 	fi
 	[ -z "$TEST_PRELOAD" ] || export LD_PRELOAD="$TEST_PRELOAD"
 	# shellcheck disable=SC2086
-	exec env --default-signal=INT,QUIT $TEST_WRAP "$BUILD/bin/mockrdma" run -- "$@"
+	exec env --default-signal=INT,QUIT ${_in:-} $TEST_WRAP "$BUILD/bin/mockrdma" run -- "$@"
 }
 
 # mock PROGRAM ARG...: runs it on the mock, in the variant under test.

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Debian's programs of librdmacm between two hosts: connections and datagrams, IPv4 and
+# IPv6, and how they fail.
+# timeout: 120
+# variants: plain asan tsan cov
+. "$(dirname "$0")/../hosts.sh"
+need rping ucmatose udaddy rdma_server rdma_client
+hosts_make
+
+# served NAME PORT CLIENT...: the server, which is there already, ends well when the client did.
+served() {
+	_server=$1
+	shift
+	expect 0 at b mock "$@"
+	wait_exit "$_server" 30
+	assert_eq 0 "$STATUS" "status of $_server"
+}
+
+for address in 10.77.0.1 fd77::1; do
+	at a spawn_listening server 7174 mock rping -s -a "$address" -C 3 -v
+	served server rping -c -a "$address" -C 3 -v
+	assert_grep 'ping data: rdma-ping-2' "$OUT"
+	assert_grep 'server ping data: rdma-ping-2' "$(log_of server)"
+
+	at a spawn_listening server 7174 mock udaddy -b "$address" -c 3
+	served server udaddy -s "$address" -c 3
+	assert_grep '^return status 0' "$OUT"
+done
+
+at a spawn_listening server 7471 mock ucmatose -c 5 -C 3 -S 5000
+served server ucmatose -s 10.77.0.1 -c 5 -C 3 -S 5000
+assert_grep '^return status 0' "$OUT"
+at a spawn_listening server 7471 mock rdma_server
+served server rdma_client -s 10.77.0.1
+
+# rping's status says nothing of it.
+fails_with() {
+	at b mock rping -c -a "$1" -C 1 >"$TEST_TMP/failing.log" 2>&1 || :
+	assert_grep "$2" "$(log_of failing)"
+}
+
+# Nobody is on that host; nobody listens there; there is no such way.
+export MOCKRDMA_CM_TIMEOUT=50 MOCKRDMA_CM_RETRIES=2
+fails_with 10.77.0.1 'RDMA_CM_EVENT_UNREACHABLE, error -110'
+at a spawn_listening server 7471 mock rdma_server
+fails_with 10.77.0.1 'RDMA_CM_EVENT_REJECTED, error 8'
+stop server
+fails_with 192.0.2.1 'RDMA_CM_EVENT_ADDR_ERROR, error -101'
