@@ -13,29 +13,12 @@
 
 #include "lib/check.h"
 #include "lib/deadline.h"
+#include "lib/event.h"
 #include "lib/rcop.h"
-
-static struct ibv_async_event next_event(struct ibv_context *context)
-{
-	struct pollfd ready = { .fd = context->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&ready, 1, deadline_left_ms(deadline_in(PATIENCE_MS))) != 1)
-		check_failed(__FILE__, __LINE__, "no asynchronous event comes");
-	CHECK_EQ(ibv_get_async_event(context, &event), 0);
-	return event;
-}
-
-static void expect_no_event(struct ibv_context *context, int milliseconds)
-{
-	struct pollfd ready = { .fd = context->async_fd, .events = POLLIN };
-
-	CHECK_EQ(poll(&ready, 1, milliseconds), 0);
-}
 
 static void expect_qp_event(struct rc_end *end, enum ibv_event_type type)
 {
-	struct ibv_async_event event = next_event(end->context);
+	struct ibv_async_event event = event_next(end->context);
 
 	if (event.event_type != type)
 		check_failed(__FILE__, __LINE__, "'%s', expected '%s'",
@@ -63,8 +46,8 @@ static void access_error_body(struct side *side)
 	rc_pair_open(&pair, &rc_default);
 	write_with(&pair, pair.b.self.rkey ^ 0x10000, IBV_WC_REM_ACCESS_ERR);
 	expect_qp_event(&pair.b, IBV_EVENT_QP_ACCESS_ERR);
-	expect_no_event(pair.a.context, 20);
-	expect_no_event(pair.b.context, 0);
+	event_expect_none(pair.a.context, 20);
+	event_expect_none(pair.b.context, 0);
 	rc_pair_close(&pair);
 }
 ALONE(access_error)
@@ -79,8 +62,8 @@ static void invalid_request_body(struct side *side)
 	rc_pair_open(&pair, &config);
 	write_with(&pair, pair.b.self.rkey, IBV_WC_REM_INV_REQ_ERR);
 	expect_qp_event(&pair.b, IBV_EVENT_QP_REQ_ERR);
-	expect_no_event(pair.a.context, 20);
-	expect_no_event(pair.b.context, 0);
+	event_expect_none(pair.a.context, 20);
+	event_expect_none(pair.b.context, 0);
 	rc_pair_close(&pair);
 }
 ALONE(invalid_request)
@@ -106,7 +89,7 @@ static void refusing(struct side *side)
 
 	rc_side_open(side, &end, &rc_default);
 	expect_qp_event(&end, IBV_EVENT_QP_ACCESS_ERR);
-	expect_no_event(end.context, 5);
+	event_expect_none(end.context, 5);
 	rc_expect_state(&end, IBV_QPS_ERR);
 	rc_side_close(side, &end);
 }
@@ -126,7 +109,7 @@ static void own_doing_body(struct side *side)
 	rc_pair_open(&pair, &rc_default);
 	rc_to_error(&pair.a);
 	rc_to_reset(&pair.a);
-	expect_no_event(pair.a.context, 20);
+	event_expect_none(pair.a.context, 20);
 	rc_pair_close(&pair);
 }
 ALONE(own_doing)
@@ -146,7 +129,7 @@ static void overflowing_queue_body(struct side *side)
 		rc_post(&pair.a, &(struct rc_op){ .opcode = IBV_WR_RDMA_WRITE,
 		                                  .flags = IBV_SEND_SIGNALED,
 		                                  .length = 8 });
-	event = next_event(pair.a.context);
+	event = event_next(pair.a.context);
 	CHECK_EQ(event.event_type, IBV_EVENT_CQ_ERR);
 	CHECK(event.element.cq == pair.a.send_cq);
 	ibv_ack_async_event(&event);
@@ -194,7 +177,7 @@ static void overflown(struct side *side)
 		rc_recv(&end, i, 0, 64);
 	rc_connect(&end, &end.peer);
 	side_meet(side);
-	event = next_event(end.context);
+	event = event_next(end.context);
 	CHECK_EQ(event.event_type, IBV_EVENT_CQ_ERR);
 	CHECK(event.element.cq == end.recv_cq);
 	ibv_ack_async_event(&event);
@@ -229,19 +212,19 @@ static void communication_established_body(struct side *side)
 
 	(void)side;
 	in_rtr(&pair);
-	expect_no_event(pair.b.context, 20);
+	event_expect_none(pair.b.context, 20);
 	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
 	expect_qp_event(&pair.b, IBV_EVENT_COMM_EST);
 	rc_received(&pair.b, 1);
 	rc_recv(&pair.b, 2, 0, 64);
 	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
 	rc_received(&pair.b, 2);
-	expect_no_event(pair.b.context, 20);
+	event_expect_none(pair.b.context, 20);
 	rc_to_rts(&pair.b);
 	rc_recv(&pair.b, 3, 0, 64);
 	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
 	rc_received(&pair.b, 3);
-	expect_no_event(pair.b.context, 20);
+	event_expect_none(pair.b.context, 20);
 	rc_pair_close(&pair);
 }
 ALONE(communication_established)
@@ -272,7 +255,7 @@ static void established_by_other_psn(enum ibv_qp_type type, bool comes)
 	if (comes)
 		expect_qp_event(&pair.b, IBV_EVENT_COMM_EST);
 	else
-		expect_no_event(pair.b.context, 20);
+		event_expect_none(pair.b.context, 20);
 	rc_pair_close(&pair);
 }
 
@@ -293,7 +276,7 @@ static void established_in_rts_body(struct side *side)
 	rc_recv(&pair.b, 1, 0, 64);
 	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND, .length = 8 });
 	rc_received(&pair.b, 1);
-	expect_no_event(pair.b.context, 20);
+	event_expect_none(pair.b.context, 20);
 	rc_pair_close(&pair);
 }
 ALONE(established_in_rts)
@@ -311,12 +294,12 @@ static void last_wqe_body(struct side *side)
 	rc_to_error(&pair.a);
 	expect_qp_event(&pair.a, IBV_EVENT_QP_LAST_WQE_REACHED);
 	rc_to_error(&pair.a);
-	expect_no_event(pair.a.context, 20);
+	event_expect_none(pair.a.context, 20);
 	rc_pair_close(&pair);
 	/* By a peer's doing: the reason, and then that it was the last. */
 	rc_pair_open(&pair, &config);
 	write_with(&pair, pair.b.self.rkey ^ 0x10000, IBV_WC_REM_ACCESS_ERR);
-	event = next_event(pair.b.context);
+	event = event_next(pair.b.context);
 	CHECK_EQ(event.event_type, IBV_EVENT_QP_ACCESS_ERR);
 	ibv_ack_async_event(&event);
 	expect_qp_event(&pair.b, IBV_EVENT_QP_LAST_WQE_REACHED);
@@ -391,45 +374,6 @@ static void none_is_lost(void **state)
 /* --- acknowledgement
  * --------------------------------------------------------------------------- */
 
-struct destroyer {
-	struct ibv_qp *qp;
-	int result;
-	bool done;
-};
-
-static void *destroy(void *argument)
-{
-	struct destroyer *self = argument;
-
-	self->result = ibv_destroy_qp(self->qp);
-	__atomic_store_n(&self->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-/* ibv_get_async_event(3): destroying waits for the events that were taken. */
-static void destroying_waits_body(struct side *side)
-{
-	struct destroyer destroyer = { 0 };
-	struct ibv_async_event event;
-	struct rc_pair pair;
-	pthread_t thread;
-
-	(void)side;
-	rc_pair_open(&pair, &rc_default);
-	write_with(&pair, pair.b.self.rkey ^ 0x10000, IBV_WC_REM_ACCESS_ERR);
-	event = next_event(pair.b.context);
-	destroyer.qp = pair.b.qp;
-	pair.b.qp = NULL;
-	CHECK_EQ(pthread_create(&thread, NULL, destroy, &destroyer), 0);
-	pass_ms(100);
-	CHECK(!__atomic_load_n(&destroyer.done, __ATOMIC_ACQUIRE));
-	ibv_ack_async_event(&event);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(destroyer.result, 0);
-	rc_pair_close(&pair);
-}
-ALONE(destroying_waits)
-
 /* What nobody took goes with its object, and holds up nothing. */
 static void untaken_events_vanish_body(struct side *side)
 {
@@ -443,7 +387,7 @@ static void untaken_events_vanish_body(struct side *side)
 	CHECK_EQ(poll(&ready, 1, deadline_left_ms(deadline_in(PATIENCE_MS))), 1);
 	CHECK_EQ(ibv_destroy_qp(pair.b.qp), 0);
 	pair.b.qp = NULL;
-	expect_no_event(pair.b.context, 0);
+	event_expect_none(pair.b.context, 0);
 	rc_pair_close(&pair);
 }
 ALONE(untaken_events_vanish)
@@ -556,7 +500,6 @@ int main(void)
 		cmocka_unit_test(first_psn),
 		cmocka_unit_test(last_wqe),
 		cmocka_unit_test(none_is_lost),
-		cmocka_unit_test(destroying_waits),
 		cmocka_unit_test(untaken_events_vanish),
 		cmocka_unit_test(blocking_wait),
 		cmocka_unit_test(several_readers),

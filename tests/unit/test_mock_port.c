@@ -21,6 +21,7 @@
 
 #include "lib/check.h"
 #include "lib/deadline.h"
+#include "lib/event.h"
 #include "lib/rcop.h"
 
 static int control = -1; /* a socket to ask the namespace's kernel by */
@@ -66,25 +67,14 @@ static bool enter_namespace(void)
 	return true;
 }
 
-static struct ibv_async_event next_event(struct ibv_context *context)
-{
-	struct pollfd ready = { .fd = context->async_fd, .events = POLLIN };
-	struct ibv_async_event event;
-
-	if (poll(&ready, 1, deadline_left_ms(deadline_in(PATIENCE_MS))) != 1)
-		check_failed(__FILE__, __LINE__, "no asynchronous event comes");
-	CHECK_EQ(ibv_get_async_event(context, &event), 0);
-	ibv_ack_async_event(&event);
-	return event;
-}
-
 /* There may be several changes of the GID table on the way. */
 static void expect_event(struct ibv_context *context, enum ibv_event_type type)
 {
 	struct ibv_async_event event;
 
 	do {
-		event = next_event(context);
+		event = event_next(context);
+		ibv_ack_async_event(&event);
 		CHECK_EQ(event.element.port_num, RC_PORT);
 	} while (event.event_type == IBV_EVENT_GID_CHANGE &&
 	         type != IBV_EVENT_GID_CHANGE);
@@ -115,8 +105,11 @@ static void drain(struct ibv_context *context)
 {
 	struct pollfd ready = { .fd = context->async_fd, .events = POLLIN };
 
-	while (poll(&ready, 1, 100) == 1)
-		next_event(context);
+	while (poll(&ready, 1, 100) == 1) {
+		struct ibv_async_event event = event_next(context);
+
+		ibv_ack_async_event(&event);
+	}
 }
 
 static void up_and_down_body(struct side *side)
