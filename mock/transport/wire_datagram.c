@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Datagrams over the network (IBA 9.8.3.1): one packet each, and nothing comes back. */
+#include "object/gid.h"
 #include "transport/datagram.h"
 #include "transport/wire.h"
 
@@ -10,7 +11,9 @@ static struct net_path path_of(const struct packet *packet)
 		.remote = *packet->dgid,
 		.flow_label = packet->datagram->flow_label,
 		.traffic_class = packet->datagram->traffic_class,
-		.hop_limit = packet->datagram->hop_limit,
+		/* Of a group's alone it is the program's to say. */
+		.hop_limit =
+		        gid_is_multicast(packet->dgid) ? packet->datagram->hop_limit : 0,
 	};
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include "wire/opcode.h"
 
+/* The hop limit is the system's for that destination, as the kernel has it for RoCE v2
+ * whatever the program says; most say 1. */
 struct net_path wire_path(const union ibv_gid *from, const union ibv_gid *to,
                           const struct ibv_global_route *grh)
 {
@@ -14,7 +16,6 @@ struct net_path wire_path(const union ibv_gid *from, const union ibv_gid *to,
 		.remote = *to,
 		.flow_label = grh->flow_label,
 		.traffic_class = grh->traffic_class,
-		.hop_limit = grh->hop_limit,
 	};
 }
 

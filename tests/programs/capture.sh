@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # MOCKRDMA_PCAP: what goes between two programs is in a file as packets, which tshark finds
 # nothing wrong with, and `mockrdma dump` prints.
-# variants: plain asan
+# timeout: 120
+# variants: plain
 . "$(dirname "$0")/../lib.sh"
 need ibv_rc_pingpong ib_read_bw
 
