@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/util.h"
+#include "host/settings.h"
 
 enum { ASK_OCTET = 8, ASK_BIT = 0x80 }; /* of the BTH */
 
@@ -24,6 +25,12 @@ bool roce_ready(void)
 	else if (net == &net_udp)
 		net = NULL;
 	return net != NULL;
+}
+
+void roce_listen(void)
+{
+	if (settings()->packets_only)
+		roce_ready();
 }
 
 void roce_poll(void)

@@ -161,6 +161,8 @@ static int change(struct qp *qp, const struct ibv_qp_attr *attr, int mask,
 	if (err)
 		return err;
 	set_requester(qp, mask);
+	if (next == IBV_QPS_RTR && qp->sq.datagrams)
+		roce_listen();
 	if (next == IBV_QPS_SQD && (mask & IBV_QP_STATE))
 		qp->drain_notify =
 		        attr->en_sqd_async_notify && (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY);

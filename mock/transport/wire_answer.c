@@ -74,6 +74,8 @@ static bool acknowledge(struct qp *qp, uint32_t upto)
 			break;
 		}
 		advance(qp, end);
+		count_requester(qp->sh, COUNT_SENDS_UNDONE,
+		                wire_mask(wqe) & OP_SEND ? UINT64_MAX : 0);
 		completer_done(qp, wqe);
 	}
 	if (is_live(qp))

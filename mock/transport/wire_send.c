@@ -254,6 +254,8 @@ static void count(struct qp *qp, const struct wqe *wqe, unsigned int mask)
 
 	count_request(qp, &whole);
 	count_requester(qp->sh, COUNT_UNACKED, is_unacked(qp));
+	if (!is_unacked(qp)) /* until it is answered */
+		count_requester(qp->sh, COUNT_SENDS_UNDONE, mask & OP_SEND);
 }
 
 /* One that sends nothing, or cannot, waits until those before it are done with. */
