@@ -263,12 +263,25 @@ static void look_away(bool from_relay)
 		engine_pause(&net.relay);
 }
 
+/*
+ * The engine does not wait for a thread that polls: that one takes the lock again and
+ * again, and timers would not fire meanwhile.
+ */
+static bool may_look(void)
+{
+	if (!pthread_mutex_trylock(&net.receiving))
+		return true;
+	look_away(true);
+	return false;
+}
+
 static void port_ready(struct engine_source *source)
 {
 	bool any = false;
 
 	(void)source;
-	pthread_mutex_lock(&net.receiving);
+	if (!may_look())
+		return;
 	if (is_polled())
 		look_away(true);
 	while (look())
@@ -280,7 +293,8 @@ static void port_ready(struct engine_source *source)
 
 static void relay_ready(struct engine_source *source)
 {
-	pthread_mutex_lock(&net.receiving);
+	if (!may_look())
+		return;
 	if (is_polled())
 		look_away(true);
 	net_relay_listen(source->fd, net.port.fd);
@@ -292,16 +306,11 @@ static void relay_ready(struct engine_source *source)
 
 static void look_again(struct timer *timer)
 {
-	bool away;
-
 	(void)timer;
-	pthread_mutex_lock(&net.receiving);
-	away = is_polled();
-	if (away)
+	if (is_polled()) {
 		look_away(true);
-	pthread_mutex_unlock(&net.receiving);
-	if (away)
 		return;
+	}
 	engine_resume(&net.relay);
 	engine_resume(&net.port);
 }

@@ -23,10 +23,12 @@ struct wire_responder *wire_responder_of(struct qp_shared *qp)
 static struct wire_responder *state_of(struct qp_shared *qp)
 {
 	struct wire_responder *state;
+	seg_off off;
 
-	if (!qp->wire && segment_alloc(sizeof(*state), &qp->wire)) {
-		qp->wire = 0;
-		return NULL;
+	if (!qp->wire) {
+		if (segment_alloc(sizeof(*state), &off))
+			return NULL;
+		qp->wire = off;
 	}
 	state = segment_ptr(qp->wire);
 	if (!wire_responder_of(qp)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The requester over packets (IBA 9.7.3, 9.8.2.1): work requests in parts of the path
  * MTU, as many as the window, the responder's credits and the network take. */
-#include "transport/wire.h"
+#include "transport/wire_responder.h"
 
 #include "object/pd.h"
 
@@ -354,11 +354,29 @@ void wire_seek(struct qp *qp, uint32_t psn)
 	wire->reads = 0;
 }
 
+/*
+ * What the program sends for a message that it has received comes behind that message's
+ * acknowledgement, as adapters have it: the peer may count on the completion.
+ */
+static void acknowledge_first(struct qp *qp)
+{
+	struct wire_responder *state;
+
+	if (!qp->sh->wire)
+		return;
+	responder_lock(peer_self(), qp->sh);
+	state = wire_responder_of(qp->sh);
+	if (state && state->due)
+		wire_reply(peer_self(), qp->sh, state);
+	owner_unlock(&qp->sh->lock);
+}
+
 static void send_what_may_go(struct qp *qp)
 {
 	struct wire *wire = qp->wire;
 	struct turn turn;
 
+	acknowledge_first(qp);
 	turn.loaded = false;
 	turn.high = wire->high;
 	roce_out_start(&turn.out, &wire->path);
