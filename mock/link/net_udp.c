@@ -293,11 +293,11 @@ static void port_ready(struct engine_source *source)
 
 static void relay_ready(struct engine_source *source)
 {
+	net_relay_listen(source->fd, net.port.fd);
 	if (!may_look())
 		return;
 	if (is_polled())
 		look_away(true);
-	net_relay_listen(source->fd, net.port.fd);
 	take_relayed();
 	look(); /* whoever was woken for what is there may have ended */
 	settle();
@@ -307,6 +307,7 @@ static void relay_ready(struct engine_source *source)
 static void look_again(struct timer *timer)
 {
 	(void)timer;
+	net_relay_listen(net.relay.fd, net.port.fd); /* no thread that polls does that */
 	if (is_polled()) {
 		look_away(true);
 		return;

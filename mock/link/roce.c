@@ -31,6 +31,8 @@ void roce_listen(void)
 {
 	if (settings()->packets_only)
 		roce_ready();
+	else if (!net && !net_start_quietly())
+		net = &net_udp;
 }
 
 void roce_poll(void)
