@@ -175,9 +175,17 @@ static bool is_up(const struct ifaddrs *list)
 	return other ? other_up : loopback_up;
 }
 
+static bool has_gid(const struct ifaddrs *ifa)
+{
+	union ibv_gid gid;
+
+	return ifa->ifa_addr && !gid_from_sockaddr(ifa->ifa_addr, &gid);
+}
+
+/* Of those that lead to other hosts; of loopback where there is no other. */
 static unsigned int largest_mtu(const struct ifaddrs *list)
 {
-	unsigned int largest = 0;
+	unsigned int largest = 0, loopback = 0;
 	struct ifreq req;
 	int fd = plain_socket(AF_INET);
 
@@ -188,11 +196,15 @@ static unsigned int largest_mtu(const struct ifaddrs *list)
 			continue;
 		memset(&req, 0, sizeof(req));
 		strncpy(req.ifr_name, ifa->ifa_name, sizeof(req.ifr_name) - 1);
-		if (!ioctl(fd, SIOCGIFMTU, &req) && (unsigned int)req.ifr_mtu > largest)
-			largest = req.ifr_mtu;
+		if (ioctl(fd, SIOCGIFMTU, &req))
+			continue;
+		if (ifa->ifa_flags & IFF_LOOPBACK)
+			loopback = (unsigned int)req.ifr_mtu;
+		else if ((unsigned int)req.ifr_mtu > largest && has_gid(ifa))
+			largest = (unsigned int)req.ifr_mtu;
 	}
 	close(fd);
-	return largest;
+	return largest ? largest : loopback;
 }
 
 int gid_refresh_old(void)

@@ -216,7 +216,7 @@ static bool values_are_valid(const struct device *device, const struct ibv_qp_at
 	       !((mask & IBV_QP_ACCESS_FLAGS) && (attr->qp_access_flags & ~access)) &&
 	       !((mask & IBV_QP_AV) && !path_is_valid(device, &attr->ah_attr)) &&
 	       !((mask & IBV_QP_PATH_MTU) &&
-	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > device_mtu(device))) &&
+	         (attr->path_mtu < IBV_MTU_256 || attr->path_mtu > IBV_MTU_4096)) &&
 	       !((mask & IBV_QP_DEST_QPN) && attr->dest_qp_num > PSN_MASK) &&
 	       !((mask & IBV_QP_MAX_QP_RD_ATOMIC) &&
 	         attr->max_rd_atomic > settings()->max_rd_atomic) &&

@@ -82,7 +82,7 @@ pingpong 409600 ibv_ud_pingpong -g 0 -s 1024 -n 200 -e
 pingpong 409600 ibv_ud_pingpong -g 1 -n 200 -c
 pingpong 800 ibv_ud_pingpong -g 0 -s 4 -n 100 -r 10 -c -e -l 2
 wide pingpong 100 ibv_ud_pingpong -g 0 -s 1 -n 50 -e
-wide pingpong 204800 ibv_ud_pingpong -g 0 -s 2048 -n 50 -c
+wide pingpong 102400 ibv_ud_pingpong -g 0 -s 1024 -n 50 -c
 wide pingpong 102400 ibv_ud_pingpong -g 0 -d mock0 -i 1 -n 50 -r 1000
 
 # --- an SRQ: sixteen QPs share one receive queue.

@@ -57,19 +57,19 @@ across() {
 }
 
 across ibv_rc_pingpong -n 200 -c
-across ibv_rc_pingpong -n 20 -s 1000000 -c
+across ibv_rc_pingpong -n 10 -s 1000000 -c
 across ibv_uc_pingpong -n 100 -c
 across ibv_ud_pingpong -n 100 -s 1024 -c
-across ibv_srq_pingpong -n 200 -c
+wide across ibv_srq_pingpong -n 200 -c
 gid_option=-x
 across ib_write_lat -n 200
-across ib_read_lat -n 200
+wide across ib_read_lat -n 200
 across ib_atomic_lat -n 200
 across ib_send_bw -n 200 -s 65536
-across ib_write_bw -n 200 -s 65536
+wide across ib_write_bw -n 200 -s 65536
 across ib_read_bw -n 200 -s 65536
 across ib_send_bw -c XRC -n 200 -s 4096
-across ib_send_lat -c UD -n 200 -s 64
+wide across ib_send_lat -c UD -n 200 -s 64
 
 # On one host, by packets all the same.
 MOCKRDMA_LINK=roce
@@ -84,14 +84,13 @@ within() {
 	assert_no_grep 'invalid data|[Ff]ailed|Completion with error' "$OUT"
 }
 within ibv_rc_pingpong -g 0 -n 200 -c
-within ib_read_bw -n 200 -s 65536
+wide within ib_read_bw -n 200 -s 65536
 
 # A bad network.
 MOCKRDMA_LOSS=5 MOCKRDMA_DUPLICATE=5 MOCKRDMA_REORDER=5 MOCKRDMA_CORRUPT=1 MOCKRDMA_SEED=7
 export MOCKRDMA_LOSS MOCKRDMA_DUPLICATE MOCKRDMA_REORDER MOCKRDMA_CORRUPT MOCKRDMA_SEED
 gid_option=-g
-across ibv_rc_pingpong -n 100 -c
-across ibv_rc_pingpong -n 4 -s 300000 -c
+across ibv_rc_pingpong -n 50 -c
 gid_option=-x
-across ib_read_bw -n 50 -s 16384
-across ib_atomic_lat -n 50
+across ib_read_bw -n 10 -s 16384
+wide across ib_atomic_lat -n 20
