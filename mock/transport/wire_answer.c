@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The completer over packets (IBA 9.7.5): what an acknowledgement or a response means for
- * the packets that have no answer yet. What does not fit them is dropped.
+ * the packets that have no answer yet. What is for none of them is dropped; what is for
+ * one and not what it asked for ends the connection (IBA 9.9.2.3, bad response).
  */
 #include "transport/wire.h"
 
@@ -156,7 +157,7 @@ static void take_read(struct qp *qp, struct wqe *wqe, const struct roce *answer)
 	uint64_t offset = (uint64_t)index * qp->wire->mtu;
 
 	if (answer->length != min_u64(wqe->length - offset, qp->wire->mtu)) {
-		stray(qp);
+		completer_fail(qp, wqe, IBV_WC_BAD_RESP_ERR);
 		return;
 	}
 	put(qp, wqe, offset, answer->payload, answer->length);
@@ -185,7 +186,7 @@ static void on_response(struct qp *qp, const struct roce *answer)
 		return;
 	wqe = oldest(qp);
 	if (!(wire_mask(wqe) & (atomic ? OP_ATOMIC : OP_READ)))
-		stray(qp);
+		completer_fail(qp, wqe, IBV_WC_BAD_RESP_ERR);
 	else if (atomic)
 		take_atomic(qp, wqe, answer);
 	else

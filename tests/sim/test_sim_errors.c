@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Answers over a network that are not what was asked for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "../unit/lib/check.h"
+#include "../unit/lib/rcop.h"
+#include "../unit/mock_dir.h"
+#include "sim.h"
+
+static struct ibv_wc next_completion(struct ibv_cq *cq)
+{
+	struct ibv_wc wc;
+
+	while (ibv_poll_cq(cq, 1, &wc) != 1)
+		CHECK(sim_step());
+	return wc;
+}
+
+/* Each side in packets of a size of its own. */
+static void open_unequal(struct rc_pair *pair)
+{
+	static const struct sim_weather fair = { .delay_ns = 1000 };
+	struct rc_config config = rc_default;
+
+	sim_begin(1, &fair);
+	config.mtu = IBV_MTU_512;
+	rc_open(&pair->a, &config);
+	config.mtu = IBV_MTU_1024;
+	rc_open(&pair->b, &config);
+	rc_connect(&pair->a, &pair->b.self);
+	rc_connect(&pair->b, &pair->a.self);
+}
+
+/* IBA 9.9.2.3: responses of another length than the requester can expect. */
+static void unequal_path_mtus(void **state)
+{
+	struct rc_pair pair;
+
+	(void)state;
+	open_unequal(&pair);
+	rc_do(&pair.a,
+	      &(struct rc_op){ .opcode = IBV_WR_RDMA_READ, .id = 1, .length = 2000 });
+	rc_do(&pair.a,
+	      &(struct rc_op){ .opcode = IBV_WR_RDMA_READ, .id = 2, .length = 8 });
+	CHECK_EQ(next_completion(pair.a.send_cq).status, IBV_WC_BAD_RESP_ERR);
+	CHECK_EQ(next_completion(pair.a.send_cq).status, IBV_WC_WR_FLUSH_ERR);
+	rc_expect_state(&pair.a, IBV_QPS_ERR);
+	rc_pair_close(&pair);
+	/* What fits both is no mistake. */
+	open_unequal(&pair);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_RDMA_READ,
+	                                .id = 1,
+	                                .flags = IBV_SEND_SIGNALED,
+	                                .length = 512 });
+	CHECK_EQ(next_completion(pair.a.send_cq).status, IBV_WC_SUCCESS);
+	rc_pair_close(&pair);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unequal_path_mtus),
+	};
+	int failed;
+
+	mock_dir_make();
+	sim_install();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	mock_dir_remove();
+	return failed;
+}
