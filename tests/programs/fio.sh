@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Debian's fio with its engine `rdma`: WRITE, READ and SEND.
+# variants: plain
+. "$(dirname "$0")/../lib.sh"
+need fio
+fio --enghelp 2>/dev/null | grep -q rdma || skip "this fio has no rdma engine"
+
+for verb in write read send; do
+	port=$(free_port)
+	common="--ioengine=rdma --port=$port --bs=64k --size=5m --iodepth=16"
+	# shellcheck disable=SC2086
+	spawn_listening server "$port" mock fio --name=take $common --rw=read
+	# shellcheck disable=SC2086
+	expect 0 mock fio --name=give $common --rw=write --hostname=127.0.0.1 --verb=$verb
+	assert_grep '^give: .* err= 0:' "$OUT"
+	assert_grep 'WRITE: .* io=5120KiB' "$OUT"
+	wait_exit server 20
+	assert_eq 0 "$STATUS" "status of the server, $verb"
+	assert_grep '^take: .* err= 0:' "$(log_of server)"
+done
