@@ -16,6 +16,7 @@
 #include "host/bell.h"
 #include "host/engine.h"
 #include "host/inside.h"
+#include "host/plain_epoll.h"
 
 #define STACK       ((size_t)512 << 10)
 #define EVENTS      32
@@ -164,7 +165,7 @@ static int add_descriptor(int fd, uint64_t what, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.u64 = what };
 
-	return epoll_ctl(engine.poll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	return plain_epoll_ctl(engine.poll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
 int engine_watch(int pidfd, uint32_t slot)
@@ -194,7 +195,7 @@ void engine_add(struct engine_source *source)
 void engine_pause(struct engine_source *source)
 {
 	if (!engine.blind)
-		epoll_ctl(engine.poll, EPOLL_CTL_DEL, source->fd, NULL);
+		plain_epoll_ctl(engine.poll, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
 void engine_resume(struct engine_source *source)
@@ -207,7 +208,7 @@ void engine_resume(struct engine_source *source)
 	if (!(source->events & EPOLLONESHOT))
 		wait_for_source(source);
 	else if (!engine.blind)
-		epoll_ctl(engine.poll, EPOLL_CTL_MOD, source->fd, &event);
+		plain_epoll_ctl(engine.poll, EPOLL_CTL_MOD, source->fd, &event);
 }
 
 static bool is_source(const struct engine_source *source)
@@ -287,7 +288,7 @@ static void wait_for_events(void)
 		nanosleep(&nap, NULL);
 		return;
 	}
-	count = epoll_wait(engine.poll, events, EVENTS, -1);
+	count = plain_epoll_wait(engine.poll, events, EVENTS);
 	if (count < 0 && errno != EINTR)
 		go_blind(errno);
 	for (int i = 0; i < count; i++)
@@ -332,7 +333,7 @@ static int open_all(int bell)
 
 	engine.bell = bell;
 	engine.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	engine.poll = epoll_create1(EPOLL_CLOEXEC);
+	engine.poll = plain_epoll_create();
 	if (engine.timer < 0 || engine.poll < 0)
 		return -errno;
 	err = add_descriptor(engine.bell, WHAT_BELL, EPOLLIN);
