@@ -7,14 +7,17 @@
 export MOCKRDMA_DEVICES=mock0=lo
 need ib_write_lat ib_send_bw ib_read_bw ib_atomic_lat
 
-# perftest SIZE ITERATIONS PROGRAM OPTION...: the iterations that the row of figures shows.
+# perftest SIZE ITERATIONS PROGRAM OPTION...: the iterations that the row of figures shows, of all
+# queue pairs together.
 perftest() {
 	size=$1 iterations=$2 program=$3
 	shift 3
+	each=$iterations
+	case " $* " in *' -q 4 '*) each=$((iterations / 4)) ;; esac
 	port=$(free_port)
-	spawn server mock "$program" -p "$port" -n "$iterations" "$@"
+	spawn server mock "$program" -p "$port" -n "$each" "$@"
 	until_true 10 _listening "$port" || fail "$program $*: the server does not listen"
-	expect 0 mock "$program" -p "$port" -n "$iterations" "$@" 127.0.0.1
+	expect 0 mock "$program" -p "$port" -n "$each" "$@" 127.0.0.1
 	wait_exit server 30
 	assert_eq 0 "$STATUS" "status of the server, $program $*"
 	for output in "$OUT" "$ERR" "$(log_of server)"; do
@@ -37,7 +40,7 @@ perftest 8 2000 ib_atomic_bw
 perftest 1048576 200 ib_send_bw -s 1048576 -b
 perftest 8 5000 ib_send_bw -s 8 -I 8
 perftest 4096 2000 ib_send_bw -s 4096 --use-srq
-perftest 4096 8000 ib_write_bw -s 4096 -q 4 -n 2000
+perftest 4096 8000 ib_write_bw -s 4096 -q 4
 perftest 4096 1000 ib_read_bw -s 4096 -e
 perftest 4096 1000 ib_send_bw -s 4096 -e
 
@@ -48,7 +51,7 @@ perftest 4096 500 ib_send_bw -c UC -s 4096 -r 500
 perftest 8 200 ib_send_lat -c XRC -s 8
 perftest 65536 500 ib_write_bw -c XRC
 perftest 4096 500 ib_read_bw -c XRC -s 4096
-perftest 512 2000 ib_send_bw -c XRC -s 512 -q 4 -n 500 -e
+perftest 512 2000 ib_send_bw -c XRC -s 512 -q 4 -e
 perftest 64 200 ib_send_lat -c UD -s 64
 perftest 1024 200 ib_send_lat -c UD -s 1024 -e
 perftest 2048 1000 ib_send_bw -c UD -s 2048 -r 1000
