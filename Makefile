@@ -282,7 +282,7 @@ $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 # --- running -----------------------------------------------------------------------------
 
 .PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
-.PHONY: bench coverage check check-clang docs lint
+.PHONY: bench interop coverage check check-clang docs lint
 
 demo: all
 	scripts/demo.sh
@@ -308,6 +308,10 @@ test-valgrind: tests
 
 bench: tests
 	bench/run
+
+# With the kernel's own Soft-RoCE, in a virtual machine: docs/soft-roce.md.
+interop: all
+	BUILD='$(abspath $(BUILD))' tests/vm/interop
 
 # What is made of the code; a test says when it is stale.
 docs:
@@ -433,6 +437,7 @@ define help_text
   check           format, lint, layers, sizes, licences
   fuzz            each parser's fuzzer for FUZZ_SECONDS (60); fuzz-NAME one of them
   bench           speed, beside UCX and TCP
+  interop         with the kernel's Soft-RoCE in a virtual machine (docs/soft-roce.md)
   docs            docs/verbs.md, of the list of verbs
   coverage        lines that the tests reach, in $(BUILD)-cov/coverage/index.html
   install         into $(DESTDIR)$(PREFIX); uninstall takes it away again
