@@ -163,14 +163,24 @@ close:
 	return error;
 }
 
+bool adapter_is_iwarp(const struct adapter *adapter)
+{
+	return adapter->verbs->device->transport_type == IBV_TRANSPORT_IWARP;
+}
+
+int adapter_check_connect(const struct adapter *adapter, uint64_t connect)
+{
+	if (connect == SRDMA_CONNECT_DIRECT && adapter_is_iwarp(adapter))
+		return fail(
+		        SRDMA_ENODEVICE,
+		        "RDMA device %s is iWARP, which has no starting PSNs: connect by "
+		        "'cm'",
+		        adapter_name(adapter));
+	return 0;
+}
+
 static int check_device(const struct adapter *adapter)
 {
-	if (adapter->verbs->device->transport_type == IBV_TRANSPORT_IWARP)
-		return fail(SRDMA_ENODEVICE,
-		            "RDMA device %s is iWARP, which has no starting PSNs: use a "
-		            "RoCE or "
-		            "InfiniBand device",
-		            adapter_name(adapter));
 	if (adapter->port.state != IBV_PORT_ACTIVE)
 		return fail(
 		        SRDMA_ENODEVICE, "the port of RDMA device %s is %s, not active",

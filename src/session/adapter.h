@@ -61,6 +61,15 @@ int adapter_find(struct srdma_worker *worker, const struct sockaddr_storage *loc
                  struct adapter **out, struct adapter_gid *gid);
 void adapter_close(struct adapter *adapter);
 
+bool adapter_is_iwarp(const struct adapter *adapter);
+
+/*
+ * Whether queue pairs of this device can be connected so (SRDMA_CONNECT_…). Those of
+ * iWARP (RFC 5040) run over a TCP connection, which only the connection manager makes.
+ * SRDMA_ENODEVICE.
+ */
+int adapter_check_connect(const struct adapter *adapter, uint64_t connect);
+
 const char *adapter_name(const struct adapter *adapter);
 
 /* Handle what is in the CQ, up to a bound; returns how many completions that was. */

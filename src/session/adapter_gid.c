@@ -77,8 +77,8 @@ static bool match(const struct adapter *adapter, const union ibv_gid *wanted,
 	return found;
 }
 
-/* An InfiniBand port has GIDs that are no addresses: where it was asked for by name, its
- * first. */
+/* The GIDs of InfiniBand and iWARP are no IP addresses: where such a device was asked for
+ * by name, its first. */
 bool adapter_has_gid(struct adapter *adapter, const union ibv_gid *wanted,
                      struct adapter_gid *out)
 {
@@ -88,7 +88,8 @@ bool adapter_has_gid(struct adapter *adapter, const union ibv_gid *wanted,
 		return false;
 	if (match(adapter, wanted, out))
 		return true;
-	if (adapter->port.link_layer != IBV_LINK_LAYER_INFINIBAND ||
+	if ((adapter->port.link_layer != IBV_LINK_LAYER_INFINIBAND &&
+	     !adapter_is_iwarp(adapter)) ||
 	    !adapter->gid_count || !adapter->worker->options.text[SRDMA_OPT_DEVICE])
 		return false;
 	*out = adapter->gids[0];

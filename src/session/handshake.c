@@ -217,6 +217,8 @@ static int open_endpoint(struct srdma_session *session, const struct frame_hello
 		            errno_text(errno));
 	error = adapter_find(session->worker, &local, &adapter, &gid);
 	if (!error)
+		error = adapter_check_connect(adapter, session->connect);
+	if (!error)
 		error = data_open(session, peer);
 	if (!error)
 		error = endpoint_open(&session->endpoint, adapter, &gid, &sizes);

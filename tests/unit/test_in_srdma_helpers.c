@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Timers, cursor, list, log, options, errors, message heads, protection. */
+/* Timers, cursor, list, log, options, errors, message heads, protection, devices. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include "lib/check.h"
 #include "common/cursor.h"
 #undef fail /* cmocka's */
+#include "session/adapter.h"
 #include "session/error.h"
 #include "session/message.h"
 #include "session/options.h"
@@ -307,6 +308,30 @@ static void protections(void **state)
 	CHECK(!protection_chosen(SRDMA_PROTECTION_NONE, 2));
 }
 
+/*
+ * Devices
+ */
+
+static int connect_on(enum ibv_transport_type transport, uint64_t connect)
+{
+	struct ibv_device device = { .transport_type = transport, .name = "dev0" };
+	struct ibv_context verbs = { .device = &device };
+	const struct adapter adapter = { .verbs = &verbs };
+
+	return adapter_check_connect(&adapter, connect);
+}
+
+static void iwarp_needs_the_connection_manager(void **state)
+{
+	(void)state;
+	CHECK_EQ(connect_on(IBV_TRANSPORT_IWARP, SRDMA_CONNECT_DIRECT), SRDMA_ENODEVICE);
+	CHECK(strstr(srdma_detail(), "dev0 is iWARP") != NULL);
+	CHECK(strstr(srdma_detail(), "connect by 'cm'") != NULL);
+	CHECK_EQ(connect_on(IBV_TRANSPORT_IWARP, SRDMA_CONNECT_CM), 0);
+	CHECK_EQ(connect_on(IBV_TRANSPORT_IB, SRDMA_CONNECT_DIRECT), 0);
+	CHECK_EQ(connect_on(IBV_TRANSPORT_IB, SRDMA_CONNECT_CM), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +347,7 @@ int main(void)
 		cmocka_unit_test(detail_can_quote_itself),
 		cmocka_unit_test(message_heads),
 		cmocka_unit_test(protections),
+		cmocka_unit_test(iwarp_needs_the_connection_manager),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
