@@ -10,12 +10,16 @@
 #   CLIENTS=10      clients at once
 #   BIG=256         MiB of the large file
 #   PATIENCE=1      factor of the times that it waits for things to happen
+#   ADDRESS=127.0.0.1, AT_SERVER=, AT_CLIENTS=
+#                   where the server listens, and what server and clients are started through
+#                   when they are to be on different hosts (as in nsenter -t PID -n)
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=$(cd "${BUILD:-build}" && pwd) || exit 1
 clients=${CLIENTS:-10}
 big_mib=${BIG:-256}
+address=${ADDRESS:-127.0.0.1}
 for tool in openssl tar sha256sum; do
 	command -v $tool >/dev/null || { echo "demo: $tool is not installed" >&2; exit 1; }
 done
@@ -49,9 +53,10 @@ die() {
 
 # Replaces its (sub)shell, so that what is started in the background is the process itself.
 # TEST_PRELOAD and TEST_WRAP are what the tests run programs with: sanitizers, valgrind.
+through=${AT_CLIENTS:-}
 run_on_mock() {
 	# shellcheck disable=SC2086 # a list of words
-	exec env ${TEST_PRELOAD:+LD_PRELOAD=$TEST_PRELOAD} ${TEST_WRAP:-} "$build/bin/mockrdma" run -- "$@"
+	exec $through env ${TEST_PRELOAD:+LD_PRELOAD=$TEST_PRELOAD} ${TEST_WRAP:-} "$build/bin/mockrdma" run -- "$@"
 }
 
 # of KEY LINE: the value of a member of a JSON object in one line
@@ -78,7 +83,7 @@ mib_per_s() { awk -v b="$1" -v s="$2" 'BEGIN { printf "%.0f MiB/s", (s > 0 ? b /
 step "A throw-away authority, certificates for a server and $clients clients, files"
 names=()
 for ((i = 1; i <= clients; i++)); do names+=("client-$i"); done
-scripts/make-certs.sh -s 127.0.0.1 -s localhost "${names[@]/#/-c}" "$work/certs" || die "no certificates"
+scripts/make-certs.sh -s "$address" -s localhost "${names[@]/#/-c}" "$work/certs" || die "no certificates"
 scripts/make-certs.sh -c stranger "$work/foreign" || die "no certificates of a foreign authority"
 scripts/sources all | tar -cf "$work/source.tar" -T - || die "cannot make a tar of the source"
 head -c "$((big_mib << 20))" /dev/urandom >"$work/big.bin" || die "cannot make the large file"
@@ -88,13 +93,13 @@ say "source.tar: $(stat -c %s "$work/source.tar") bytes, SHA-256 $source_sum"
 say "big.bin:    $(stat -c %s "$work/big.bin") bytes, SHA-256 $big_sum"
 
 step "A server on the mock RDMA device"
-run_on_mock "$build/bin/secure_server" --listen 127.0.0.1:0 --json --cert "$work/certs/server.pem" \
+through=${AT_SERVER:-} run_on_mock "$build/bin/secure_server" --listen "$address:0" --json --cert "$work/certs/server.pem" \
 	--key "$work/certs/server.key" --ca "$work/certs/ca.pem" --export "data=$share" \
 	--handshake-timeout $((10 * ${PATIENCE:-1}))s 2>"$log" &
 server_pid=$!
 wait_until 20 has_events listening 1 || die "the server does not listen"
 port=$(of port "$(grep '"event":"listening"' "$log")")
-say "process $server_pid, 127.0.0.1:$port; $(grep -c . "$log") lines in its log so far"
+say "process $server_pid, $address:$port; $(grep -c . "$log") lines in its log so far"
 
 # client CERTIFICATE ARG...
 client() {
@@ -102,7 +107,7 @@ client() {
 	shift
 	run_on_mock "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" \
 		--cert "$cert.pem" --key "$cert.key" --timeout $((30 * ${PATIENCE:-1}))s \
-		"127.0.0.1:$port" "$@"
+		"$address:$port" "$@"
 }
 
 # --- ten clients at once -----------------------------------------------------------------
@@ -188,7 +193,7 @@ refused() {
 
 step "Two who are not who they should be"
 refused "a client without a certificate" 'requires a certificate' 'sent no certificate' \
-	run_on_mock "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" "127.0.0.1:$port"
+	run_on_mock "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" "$address:$port"
 refused "a client of a foreign authority" 'does not trust the CA' 'not signed by a CA that we trust' \
 	client "$work/foreign/stranger"
 

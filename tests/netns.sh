@@ -127,3 +127,8 @@ netem() {
 	shift 2
 	command -v tc >/dev/null && _in_host "$_netem_host" tc qdisc add dev "$_netem_wire" root netem "$@" 2>/dev/null
 }
+
+# on HOST rdma_listens PORT: as rdma_listening of lib.sh.
+rdma_listens() {
+	$_in mockrdma ls --json | grep -q "\"port\":$1,\"listening\":1}"
+}
