@@ -361,6 +361,7 @@ fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
 fuzz_of_mad    := $(wildcard mock/wire/*.c)
 fuzz_of_api    := $(mock_src) $(wildcard tests/fuzz/verbs/*.c tests/fuzz/lib/*.c)
+fuzz_of_wire   := $(mock_src)
 fuzz_of_cm     := $(mock_src) $(wildcard tests/fuzz/lib/*.c)
 fuzz_dir       := $(BUILD)-fuzz
 
