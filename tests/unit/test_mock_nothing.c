@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -37,7 +38,10 @@ exports[] = {
 #include "api/verbs_list.def"
 };
 
-/* More zeros than any function takes. */
+/*
+ * More zeros than any function takes. Whoever comes back ends in a way in which no
+ * checker of memory has a say: what the call made, nobody has.
+ */
 static void call_with_zeros(const char *name)
 {
 	typedef long any(long, long, long, long, long, long, long, long);
@@ -50,10 +54,10 @@ static void call_with_zeros(const char *name)
 	assert_true(pid >= 0);
 	if (!pid) {
 		function(0, 0, 0, 0, 0, 0, 0, 0);
-		_exit(0);
+		kill(getpid(), SIGKILL);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (status)
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		fail_msg("%s(0, 0, …) ends its process: status %#x", name, status);
 }
 
