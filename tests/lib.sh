@@ -194,7 +194,7 @@ stop() {
 # --- ports -------------------------------------------------------------------------------
 
 _listening() {
-	_hex=$(printf ':%04X 0' "$1")
+	_hex=$(printf ':%04X 0*:0000 0A' "$1") # local port, no remote, LISTEN
 	grep -qsi "$_hex" /proc/net/tcp /proc/net/tcp6
 }
 

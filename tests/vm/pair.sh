@@ -64,7 +64,7 @@ spawn_on() {
 }
 
 # In the guest: waits until a TCP port, or one of the connection manager, is listened on.
-_guest_waits_tcp=$(printf '%s' 'p=$(printf ":%04X 0" "$PORT"); until grep -qi "$p" /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done')
+_guest_waits_tcp=$(printf '%s' 'p=$(printf ":%04X 0*:0000 0A" "$PORT"); until grep -qi "$p" /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done')
 _guest_waits_cm='until rdma resource show cm_id | grep -q "state LISTEN.*:$PORT "; do sleep 0.05; done'
 
 # listens_on END PORT tcp|cm: returns when a program there does.
