@@ -58,8 +58,10 @@ at() {
 	_inside "$1"
 	MOCKRDMA_DIR=$TEST_TMP/host-$1
 	shift
-	"$@"
+	_done=0
+	"$@" || _done=$?
 	MOCKRDMA_DIR=$_dir _in=
+	return $_done
 }
 
 # In place of lib.sh's: which programs there are is asked on the host.

@@ -10,7 +10,9 @@
 #include <string.h>
 #include "base/log.h"
 #include "cm/addr.h"
+#include "cm/far.h"
 #include "cm/qp.h"
+#include "link/roce.h"
 #include "object/device.h"
 #include "object/gid.h"
 #include "object/group.h"
@@ -117,9 +119,46 @@ int multicast_join(struct cm_id *id, const struct sockaddr *addr, bool send_only
 	return err;
 }
 
+static const union ibv_gid *source(const struct cm_id *id)
+{
+	return &id->rdma.route.addr.addr.ibaddr.sgid;
+}
+
+/*
+ * Whether members on other hosts are reached from this id, and it by them. Those of this
+ * host are in any case.
+ */
+static bool join_abroad(const struct cm_id *id, const struct membership *member)
+{
+	int err;
+
+	if (gid_is_loopback(source(id)))
+		return false;
+	err = mads_start_quietly();
+	if (!err && roce_ready() && !member->send_only)
+		err = net_join(&member->mgid, source(id));
+	if (err)
+		mock_warn("rdma_join_multicast: the group's members on other hosts are "
+		          "not reached: %s",
+		          strerror(-err));
+	return !err && !member->send_only;
+}
+
+static void leave_abroad(const struct cm_id *id, const struct membership *member)
+{
+	if (member->abroad)
+		net_leave(&member->mgid, source(id));
+}
+
 int multicast_joined(struct cm_id *id, struct membership *member)
 {
-	return member->send_only ? 0 : id_qp_attach(id, &member->mgid, &member->attached);
+	int err = 0;
+
+	if (!member->send_only)
+		err = id_qp_attach(id, &member->mgid, &member->attached);
+	if (!err)
+		member->abroad = join_abroad(id, member);
+	return err;
 }
 
 /*
@@ -174,6 +213,7 @@ int multicast_leave(struct cm_id *id, const struct sockaddr *addr)
 	cm_leave();
 	if (member->attached && id->rdma.qp)
 		group_detach(to_qp(id->rdma.qp), &member->mgid);
+	leave_abroad(id, member);
 	free(member);
 	return 0;
 }
@@ -213,6 +253,7 @@ void multicast_forget(struct cm_id *id)
 		        list_entry(id->memberships.next, struct membership, node);
 
 		list_del(&member->node);
+		leave_abroad(id, member);
 		free(member);
 	}
 }

@@ -11,8 +11,9 @@ struct membership {
 	struct sockaddr_storage addr;
 	union ibv_gid mgid;
 	void *context;
-	bool send_only;       /* the queue pair gets nothing of it */
-	bool attached;        /* the queue pair is; under the lock */
+	bool send_only; /* the queue pair gets nothing of it */
+	bool attached;  /* the queue pair is; under the lock */
+	bool abroad;    /* datagrams of other hosts come, too; the program's thread */
 	unsigned int in_hand; /* events that the program has; under the lock */
 };
 

@@ -44,6 +44,9 @@ static void ask_for_details(int fd, int family)
 	set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	set(fd, IPPROTO_IP, IP_RECVTOS, 1);
 	set(fd, IPPROTO_IP, IP_RECVTTL, 1);
+	/* Groups that any socket of the host is in: of IPv4 ones, an IPv6 socket has to
+	 * ask for that. */
+	set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 1);
 	set(fd, SOL_UDP, UDP_GRO, 1);
 	if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER))
 		set(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);

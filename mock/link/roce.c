@@ -35,6 +35,11 @@ void roce_listen(void)
 		net = &net_udp;
 }
 
+bool roce_is_up(void)
+{
+	return atomic_load_explicit(&net, memory_order_relaxed) != NULL;
+}
+
 void roce_poll(void)
 {
 	const struct net_ops *ops = atomic_load_explicit(&net, memory_order_relaxed);

@@ -19,6 +19,8 @@ extern const struct link_ops link_roce;
 bool roce_ready(void);
 /* Datagrams from other hosts are to be heard, if that can be. */
 void roce_listen(void);
+/* Whether it is in use already. */
+bool roce_is_up(void);
 /* The network in place of the process's own, for tests; before there are QPs. */
 void roce_set_net(const struct net_ops *net);
 /* Takes what has arrived, when this process has such a network. */

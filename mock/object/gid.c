@@ -295,6 +295,13 @@ bool gid_is_local(const union ibv_gid *gid)
 	return !gid_find(gid, &index) || (gid_is_ipv4(gid) && gid->raw[12] == 127);
 }
 
+bool gid_is_loopback(const union ibv_gid *gid)
+{
+	static const union ibv_gid loopback = { .raw = { [15] = 1 } };
+
+	return gid_is_ipv4(gid) ? gid->raw[12] == 127 : gid_equal(gid, &loopback);
+}
+
 bool gid_is_multicast(const union ibv_gid *gid)
 {
 	return gid->raw[0] == 0xff || (gid_is_ipv4(gid) && (gid->raw[12] & 0xf0) == 0xe0);

@@ -37,6 +37,8 @@ int gid_find(const union ibv_gid *gid, unsigned int *index);
 /* Whether packets to this GID stay on this host (127.0.0.0/8 as a whole does). */
 bool gid_is_local(const union ibv_gid *gid);
 
+/* Whether nobody but this host can be there: 127.0.0.0/8, ::1. */
+bool gid_is_loopback(const union ibv_gid *gid);
 /* Whether it is a group's: an IPv6 multicast address, or a mapped IPv4 one. */
 bool gid_is_multicast(const union ibv_gid *gid);
 /* The Ethernet address that packets to it carry. -EHOSTUNREACH when it is neither this

@@ -56,6 +56,8 @@ static bool send_datagram(struct qp *qp, struct wqe *wqe, struct packet *packet,
 		qp->link = link;
 	}
 	link->send(qp, packet, reply);
+	if (unlikely(to->av.multicast))
+		wire_send_to_group(qp, packet);
 	return true;
 }
 

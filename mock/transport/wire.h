@@ -104,6 +104,8 @@ unsigned int wire_mask(const struct wqe *wqe);
 
 /* wire_datagram.c: false when it has to wait for room. */
 bool wire_send_datagram(struct qp *qp, const struct packet *packet);
+/* To the members of its group on other hosts, if this process reaches any. */
+void wire_send_to_group(struct qp *qp, const struct packet *packet);
 
 /* wire_answer.c: the completer; the lock of qp->sq is held. */
 void wire_answer(struct qp *qp, const struct net_path *path, const struct roce *answer);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Datagrams over the network (IBA 9.8.3.1): one packet each, and nothing comes back. */
+#include "link/roce.h"
 #include "object/gid.h"
 #include "transport/datagram.h"
 #include "transport/wire.h"
@@ -38,4 +39,12 @@ bool wire_send_datagram(struct qp *qp, const struct packet *packet)
 	roce_out_add(&out, &roce, &payload, 0);
 	qp->sq.blocked = !roce_out_flush(&out);
 	return !qp->sq.blocked;
+}
+
+void wire_send_to_group(struct qp *qp, const struct packet *packet)
+{
+	if (!roce_is_up() || gid_is_loopback(packet->sgid))
+		return;
+	wire_send_datagram(qp, packet);
+	qp->sq.blocked = false; /* what finds no room is lost: members here have it */
 }

@@ -9,9 +9,10 @@
 
 #include <string.h>
 #include "host/registry.h"
+#include "object/group.h"
 #include "transport/wire_responder.h"
 
-enum { ICRC_SIZE = 4, LATER = 64 };
+enum { ICRC_SIZE = 4, LATER = 64, GROUP_KEPT = 256 };
 
 /* Of this thread: those that packets came for, until wire_settled(). */
 static _Thread_local struct {
@@ -111,6 +112,44 @@ static void take_answer(struct qp_shared *sh, const struct net_path *path,
 	owner_unlock(&qp->sq.lock);
 }
 
+/* Whom the last datagram to a group went to: packets are given one at a time. */
+static struct {
+	union ibv_gid gid;
+	uint64_t version;
+	unsigned int count;
+	struct group_member member[GROUP_KEPT];
+} group;
+
+static void find_members(const union ibv_gid *gid)
+{
+	unsigned int found;
+
+	if (group.version == registry_group_version() &&
+	    !memcmp(&group.gid, gid, sizeof(*gid)))
+		return;
+	found = registry_group_members(gid->raw, group.member, GROUP_KEPT,
+	                               &group.version);
+	group.count = found < GROUP_KEPT ? found : GROUP_KEPT;
+	group.gid = *gid;
+}
+
+/* Each member in this process gets a copy; other processes are given theirs. */
+static void take_for_group(const struct net_path *path, struct roce *roce)
+{
+	const struct peer *self = peer_self();
+
+	find_members(&path->local);
+	for (unsigned int i = 0; i < group.count; i++) {
+		const struct group_member *to = &group.member[i];
+
+		if (to->place.slot != self->slot ||
+		    to->place.generation != self->generation)
+			continue;
+		roce->dest_qpn = to->qpn;
+		wire_respond(segment_ptr(to->place.off), path, roce);
+	}
+}
+
 static void on_packet(const struct net_path *path, const void *bth, size_t length)
 {
 	struct qp_shared *qp;
@@ -119,6 +158,11 @@ static void on_packet(const struct net_path *path, const void *bth, size_t lengt
 	/* The codec counts an ICRC, and never looks at it. */
 	if (roce_decode(bth, length + ICRC_SIZE, &roce) != ROCE_OK)
 		return;
+	if (roce.dest_qpn == GROUP_QPN) {
+		if (opcode_info[roce.opcode].mask & OP_DETH)
+			take_for_group(path, &roce);
+		return;
+	}
 	qp = find(roce.dest_qpn);
 	if (!qp)
 		return;

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Debian's programs of librdmacm between two hosts: connections and datagrams, IPv4 and
-# IPv6, and how they fail.
+# Debian's programs of librdmacm between two hosts: connections, datagrams and groups, IPv4
+# and IPv6, and how they fail.
 # timeout: 120
 # variants: plain asan tsan cov
 . "$(dirname "$0")/../hosts.sh"
-need rping ucmatose udaddy rdma_server rdma_client
+need rping ucmatose udaddy rdma_server rdma_client mckey
 hosts_make
 
 # served NAME PORT CLIENT...: the server, which is there already, ends well when the client did.
@@ -33,6 +33,23 @@ served server ucmatose -s 10.77.0.1 -c 5 -C 3 -S 5000
 assert_grep '^return status 0' "$OUT"
 at a spawn_listening server 7471 mock rdma_server
 served server rdma_client -s 10.77.0.1
+
+# A group: whoever is in it on the other host gets what is sent.
+is_member() {
+	# shellcheck disable=SC2154 # hosts.sh
+	$_in ip maddress show dev eth0 | grep -qw "$1"
+}
+
+# in_group GROUP NETWORK
+in_group() {
+	at a spawn member mock mckey -m "$1" -b "${2}1" -C 3
+	until_true 10 at a is_member "$1" || fail "nobody joins $1"
+	served member mckey -m "$1" -b "${2}2" -C 3 -s
+	assert_grep '^return status 0' "$OUT"
+}
+
+in_group 239.7.7.7 10.77.0.
+in_group ff15::77 fd77::
 
 # rping's status says nothing of it.
 fails_with() {
