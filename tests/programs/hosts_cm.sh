@@ -35,21 +35,23 @@ at a spawn_listening server 7471 mock rdma_server
 served server rdma_client -s 10.77.0.1
 
 # A group: whoever is in it on the other host gets what is sent.
+name=0
 is_member() {
 	# shellcheck disable=SC2154 # hosts.sh
 	$_in ip maddress show dev eth0 | grep -qw "$1"
 }
 
-# in_group GROUP NETWORK
-in_group() {
-	at a spawn member mock mckey -m "$1" -b "${2}1" -C 3
-	until_true 10 at a is_member "$1" || fail "nobody joins $1"
-	served member mckey -m "$1" -b "${2}2" -C 3 -s
-	assert_grep '^return status 0' "$OUT"
-}
-
-in_group 239.7.7.7 10.77.0.
-in_group ff15::77 fd77::
+# The sender waits for seconds before it sends: so both at once.
+for family in 239.7.7.7,10.77.0. ff15::77,fd77::; do
+	group=${family%,*} network=${family#*,} name=$((name + 1))
+	at a spawn "member_$name" mock mckey -m "$group" -b "${network}1" -C 3
+	until_true 10 at a is_member "$group" || fail "nobody joins $group"
+	at b spawn "sender_$name" mock mckey -m "$group" -b "${network}2" -C 3 -s
+done
+for end in sender_1 sender_2 member_1 member_2; do
+	wait_exit "$end" 30
+	assert_eq 0 "$STATUS" "status of $end"
+done
 
 # rping's status says nothing of it.
 fails_with() {
