@@ -4,6 +4,7 @@
 # interfaces joins, and between two processes of one host with MOCKRDMA_LINK=roce; with a network
 # that loses, repeats, disorders and spoils packets, too.
 # timeout: 180
+# variants: plain
 if [ -z "${IN_NAMESPACE:-}" ]; then
 	unshare -rn true 2>/dev/null ||
 		{ echo "no network namespaces here (unshare -rn)"; exit 77; }

@@ -3,7 +3,7 @@
 # The unit tests of the transport over packets, in place of shared memory: operations, errors with their
 # statuses and events on both sides, PSNs, queues, memory windows and XRC mean the same there.
 # timeout: 120
-# variants: plain asan
+# variants: plain
 if [ -z "${IN_NAMESPACE:-}" ]; then
 	unshare -rn true 2>/dev/null ||
 		{ echo "no network namespaces here (unshare -rn)"; exit 77; }

@@ -39,6 +39,13 @@ uint64_t sim_random(void)
 	return z ^ z >> 31;
 }
 
+unsigned int sim_seeds(unsigned int most)
+{
+	const char *variant = getenv("TEST_VARIANT");
+
+	return variant && strcmp(variant, "valgrind") == 0 ? most / 10 : most;
+}
+
 uint64_t sim_between(uint64_t least, uint64_t most)
 {
 	return least + sim_random() % (most - least + 1);

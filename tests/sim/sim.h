@@ -28,6 +28,9 @@ void sim_install(void);
 /* Nothing is on its way, and chance begins with the seed. */
 void sim_begin(uint64_t seed, const struct sim_weather *weather);
 
+/* How many seeds a test has time for: so many, fewer where everything is slow. */
+unsigned int sim_seeds(unsigned int most);
+
 /* Delivers what comes next, or lets the next timer fire; false when nothing is to come.
  */
 bool sim_step(void);

@@ -304,7 +304,7 @@ static void one_seed(uint64_t seed, const struct sim_weather *weather)
 static void seeds(const struct sim_weather *weather)
 {
 	const char *count = getenv("SIM_SEEDS"), *from = getenv("SIM_SEED");
-	uint64_t most = count ? strtoull(count, NULL, 10) : 30;
+	uint64_t most = count ? strtoull(count, NULL, 10) : sim_seeds(30);
 	uint64_t seed = from ? strtoull(from, NULL, 10) : 1;
 
 	for (uint64_t i = 0; i < most; i++)

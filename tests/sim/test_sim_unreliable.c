@@ -190,7 +190,7 @@ static unsigned int one_seed(uint64_t seed, void (*open)(struct run *run),
 
 static void fair(void (*open)(struct run *run))
 {
-	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+	for (uint64_t seed = 1; seed <= sim_seeds(SEEDS); seed++)
 		CHECK_EQ(one_seed(seed, open, &fair_weather), MESSAGES);
 }
 
@@ -199,9 +199,10 @@ static void storm(void (*open)(struct run *run))
 {
 	unsigned int received = 0;
 
-	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+	for (uint64_t seed = 1; seed <= sim_seeds(SEEDS); seed++)
 		received += one_seed(seed, open, &storm_weather);
-	CHECK(received > SEEDS * MESSAGES / 4 && received < SEEDS * MESSAGES);
+	CHECK(received > sim_seeds(SEEDS) * MESSAGES / 4 &&
+	      received < sim_seeds(SEEDS) * MESSAGES);
 }
 
 static void uc_fair(void **state)
