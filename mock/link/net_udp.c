@@ -54,9 +54,10 @@ static struct {
 	bool unsettled; /* packets were given, … */
 	bool broken;    /* … is of no use */
 	_Atomic unsigned int polls;
-	unsigned int polls_seen; /* the engine's, as of … */
-	uint64_t seen_at;        /* … this time */
-	struct timer back;       /* the engine looks again */
+	/* As of the last look at it, by the engine or whoever fires timers. */
+	_Atomic unsigned int polls_seen;
+	_Atomic uint64_t seen_at;
+	struct timer back; /* the engine looks again */
 	struct net_takers takers;
 } net = {
 	.starting = PTHREAD_MUTEX_INITIALIZER,
@@ -245,11 +246,9 @@ static bool udp_poll(void)
 static bool is_polled(void)
 {
 	unsigned int now_polls = atomic_load(&net.polls);
-	uint64_t polls = now_polls - net.polls_seen, now = now_ns();
-	uint64_t passed = now - net.seen_at;
+	uint64_t polls = now_polls - atomic_exchange(&net.polls_seen, now_polls);
+	uint64_t now = now_ns(), passed = now - atomic_exchange(&net.seen_at, now);
 
-	net.polls_seen = now_polls;
-	net.seen_at = now;
 	return polls >= DENSE_POLLS && polls * DENSE_NS >= passed;
 }
 
