@@ -308,6 +308,7 @@ test-valgrind: tests
 
 bench: tests
 	bench/run
+	bench/hosts
 
 # With the kernel's own Soft-RoCE, in a virtual machine: docs/soft-roce.md.
 interop: all

@@ -119,7 +119,7 @@ END {
 		print_json()
 		exit
 	}
-	printf "%s\n%s\n%s\nmedians of %d runs, two processes of one host\n\n", about["date"],
+	printf "%s\n%s\n%s\nmedians of %d runs, " (where ? where : "two processes of one host") "\n\n", about["date"],
 		about["machine"], about["versions"], count[name[1]]
 	print_figures()
 	print ""
