@@ -221,7 +221,7 @@ static void exchange(const struct net_path *path, size_t length, unsigned int co
 static void packets_arrive(void **state)
 {
 	static const size_t lengths[] = { 12, 16, 20, 64, 268, 1040, 4120 };
-	static const unsigned int counts[] = { 1, 2, 15, 17, 64 };
+	static const unsigned int counts[] = { 1, 2, 15, 17, NET_BATCH };
 	static const char *const ways[][2] = { { "127.0.0.1", "127.0.0.1" },
 		                               { "127.0.0.1", "127.1.2.3" },
 		                               { "::1", "::1" } };
