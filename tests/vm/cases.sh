@@ -15,6 +15,7 @@ both_ways() {
 
 verbs_cases() {
 	both_ways "ibv_rc_pingpong, 1 B to 1 MiB" verbs.sh pingpong ibv_rc_pingpong "$sizes" -c -n 10
+	both_ways "ibv_rc_pingpong by IPv6" verbs.sh pingpong6 ibv_rc_pingpong "1 4096 1048576" -c -n 10
 	both_ways "ibv_ud_pingpong, 1 B to 1 KiB" verbs.sh pingpong ibv_ud_pingpong \
 		"1 2 4 8 16 32 64 128 256 512 1024" -c -n 1
 	for program in ib_write_lat ib_read_lat; do

@@ -14,8 +14,6 @@
 SERVER=$1 CLIENT=$2
 shift 2
 MOCK_ADDRESS=10.77.0.1 RDMA_ADDRESS=10.77.0.2
-MOCKRDMA_LINK=roce
-export MOCKRDMA_LINK
 
 guest() {
 	"$TOP/tests/vm/guest" exec "$*"
@@ -35,12 +33,12 @@ device_of() {
 	esac
 }
 
-# gid_of END: the index of the RoCE v2 GID that is its IPv4 address.
+# gid_of END [REGEX]: the index of its first RoCE v2 GID that matches; by default its IPv4 address
 gid_of() {
-	_where=guest
+	_where=guest _gid=${2:-::ffff:$(address_of "$1")}
 	[ "$1" != mock ] || _where=mock
 	$_where ibv_devinfo -v -d "$(device_of "$1")" |
-		sed -n "s/.*GID\[ *\([0-9]*\)\]:.*::ffff:$(address_of "$1"), RoCE v2.*/\1/p" | head -n 1
+		sed -n "s/.*GID\[ *\([0-9]*\)\]:[[:space:]]*$_gid, RoCE v2.*/\1/p" | head -n 1
 }
 
 # on END COMMAND ARG...
@@ -64,7 +62,7 @@ spawn_on() {
 }
 
 # In the guest: waits until a TCP port, or one of the connection manager, is listened on.
-_guest_waits_tcp=$(printf '%s' 'p=$(printf ":%04X 0*:0000 0A" "$PORT"); until grep -qi "$p" /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done')
+_guest_waits_tcp='p=$(printf ":%04X 0*:0000 0A" "$PORT"); until grep -qi "$p" /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done'
 _guest_waits_cm='until rdma resource show cm_id | grep -q "state LISTEN.*:$PORT "; do sleep 0.05; done'
 
 # listens_on END PORT tcp|cm: returns when a program there does.

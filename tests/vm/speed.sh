@@ -25,7 +25,7 @@ both_in_guest() {
 	wait_exit server 30
 }
 
-on_mock="env MOCKRDMA_DIR=/dev/shm MOCKRDMA_LINK=auto $BUILD/bin/mockrdma run --"
+on_mock="env MOCKRDMA_DIR=/dev/shm $BUILD/bin/mockrdma run --"
 
 # median COMMAND...: of three
 median() {

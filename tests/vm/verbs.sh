@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# verbs.sh SERVER CLIENT KIND PROGRAM SIZES ARG...: a program of rdma-core's examples (KIND pingpong) or of
-# perftest (KIND perftest) with each size of message.
+# verbs.sh SERVER CLIENT KIND PROGRAM SIZES ARG...: a program of rdma-core's examples (KIND pingpong, or
+# pingpong6: by IPv6) or of perftest (KIND perftest) with each size of message.
 # shellcheck source=tests/vm/pair.sh
 . "$(dirname "$0")/pair.sh"
 
@@ -12,6 +12,7 @@ shift 3
 options_of() {
 	case $kind in
 	pingpong) echo "-d $(device_of "$1") -g $(gid_of "$1")" ;;
+	pingpong6) echo "-d $(device_of "$1") -g $(gid_of "$1" "fe80:.*")" ;;
 	perftest) echo "-d $(device_of "$1") -x $(gid_of "$1") -F" ;;
 	esac
 }
