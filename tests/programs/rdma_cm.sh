@@ -60,9 +60,9 @@ xpair x
 # The server serves for ever; since rdma-core 60, as many peers as there are, which meet at a TCP port.
 port=$(free_port)
 if cmtime -h 2>&1 | grep -q 'controller_address'; then
-	spawn cmtime mock cmtime -L -b 127.0.0.1 -P 2 -p "$port" -c 40
+	spawn cmtime mock cmtime -L -C 127.0.0.1 -b 127.0.0.1 -p "$port" -c 40
 	until_true 10 _listening "$port" || fail "cmtime does not listen"
-	expect 0 mock cmtime -C 127.0.0.1 -b 127.0.0.1 -P 2 -p "$port" -c 40
+	expect 0 mock cmtime -C 127.0.0.1 -b 127.0.0.1 -p "$port" -c 40
 	wait_exit cmtime
 	assert_eq 0 "$STATUS" "status of cmtime -L"
 	assert_grep '^disconnect' "$OUT"
