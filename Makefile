@@ -81,7 +81,8 @@ endif
 RDMA_LIBS ?= -lrdmacm -libverbs
 RDMA_DEP  ?=
 
-mock_libs  := -lisal -lpcap -lpthread
+comma      := ,
+mock_libs  := -lisal -lpthread
 srdma_libs  = $(RDMA_LIBS) -lssl -lcrypto -lpthread
 event_libs := -levent -levent_pthreads
 
@@ -262,7 +263,7 @@ $(mock_plain): $(call obj,$(mock_src)) $(BUILD)/.sources
 	$(Q)$(LD) -r -o $@ $(BUILD)/obj/plain/*.o
 
 $(in_mock): $(BUILD)/%: $(BUILD)/obj/%.o $(mock_plain)
-	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(mock_libs) -lcmocka)
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(mock_libs) -lcmocka -Wl$(comma)--as-needed -lpcap)
 
 $(in_tool): $(BUILD)/%: $(BUILD)/obj/%.o $(call no_main,$(tool_src)) $(lib_program)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),-ldl -lpthread -lcmocka)

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pcap/pcap.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "base/util.h"
 #include "host/settings.h"
 #include "link/net_send.h"
+#include "link/pcap_library.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
 
@@ -34,6 +34,7 @@ static struct {
 	char *record; /* what libpcap writes to */
 	size_t size;
 	FILE *memory;
+	const struct pcap_library *pcap;
 	pcap_t *kind;
 	pcap_dumper_t *dumper;
 } out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
@@ -103,11 +104,14 @@ static int begin(size_t length)
 
 static int make_dumper(void)
 {
+	out.pcap = pcap_library();
+	if (!out.pcap)
+		return -ELIBACC;
 	out.memory = open_memstream(&out.record, &out.size);
-	out.kind = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, LONGEST,
-	                                                PCAP_TSTAMP_PRECISION_NANO);
+	out.kind = out.pcap->pcap_open_dead_with_tstamp_precision(
+	        DLT_EN10MB, LONGEST, PCAP_TSTAMP_PRECISION_NANO);
 	if (out.memory && out.kind)
-		out.dumper = pcap_dump_fopen(out.kind, out.memory);
+		out.dumper = out.pcap->pcap_dump_fopen(out.kind, out.memory);
 	return out.dumper ? 0 : -ENOMEM;
 }
 
@@ -128,8 +132,8 @@ static void close_file(void)
 	out.fd = -1;
 	if (!out.dumper)
 		return;
-	pcap_dump_close(out.dumper);
-	pcap_close(out.kind);
+	out.pcap->pcap_dump_close(out.dumper);
+	out.pcap->pcap_close(out.kind);
 	free(out.record);
 	out.dumper = NULL;
 }
@@ -179,7 +183,7 @@ static void write_frame(const uint8_t *frame, size_t length)
 	clock_gettime(CLOCK_REALTIME, &now);
 	header.ts.tv_sec = now.tv_sec;
 	header.ts.tv_usec = (suseconds_t)now.tv_nsec; /* as the precision says */
-	pcap_dump((u_char *)out.dumper, &header, frame);
+	out.pcap->pcap_dump((u_char *)out.dumper, &header, frame);
 	err = append(written());
 	if (!err)
 		return;

@@ -2,11 +2,11 @@
 /* A capture as text: one line for each packet. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <pcap/pcap.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "link/capture.h"
+#include "link/pcap_library.h"
 #include "wire/cursor.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
@@ -131,14 +131,15 @@ static void print(const struct pcap_pkthdr *header, const uint8_t *data,
 	add_packet(line, &frame);
 }
 
-static int print_all(pcap_t *file, int (*visit)(void *arg, const char *text), void *arg)
+static int print_all(const struct pcap_library *pcap, pcap_t *file,
+                     int (*visit)(void *arg, const char *text), void *arg)
 {
 	struct pcap_pkthdr *header;
 	const uint8_t *data;
 	char text[LINE];
 	int err = 0, got = 0;
 
-	while (!err && (got = pcap_next_ex(file, &header, &data)) == 1) {
+	while (!err && (got = pcap->pcap_next_ex(file, &header, &data)) == 1) {
 		struct line line = { text, sizeof(text), 0 };
 
 		print(header, data, &line);
@@ -151,19 +152,24 @@ static int print_all(pcap_t *file, int (*visit)(void *arg, const char *text), vo
 int capture_print(const char *name, int (*line)(void *arg, const char *text), void *arg)
 {
 	char why[PCAP_ERRBUF_SIZE];
-	FILE *stream = fopen(name, "re");
+	const struct pcap_library *pcap = pcap_library();
+	FILE *stream;
 	pcap_t *file;
 	int err;
 
+	if (!pcap)
+		return -ELIBACC;
+	stream = fopen(name, "re");
 	if (!stream)
 		return -errno;
-	file = pcap_fopen_offline_with_tstamp_precision(stream,
-	                                                PCAP_TSTAMP_PRECISION_NANO, why);
+	file = pcap->pcap_fopen_offline_with_tstamp_precision(
+	        stream, PCAP_TSTAMP_PRECISION_NANO, why);
 	if (!file) {
 		fclose(stream);
 		return -EPROTO;
 	}
-	err = pcap_datalink(file) == DLT_EN10MB ? print_all(file, line, arg) : -EPROTO;
-	pcap_close(file);
+	err = pcap->pcap_datalink(file) == DLT_EN10MB ? print_all(pcap, file, line, arg)
+	                                              : -EPROTO;
+	pcap->pcap_close(file);
 	return err;
 }

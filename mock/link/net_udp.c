@@ -311,8 +311,14 @@ static void look_again(struct timer *timer)
 		look_away(true);
 		return;
 	}
+	if (!may_look())
+		return;
 	engine_resume(&net.relay);
 	engine_resume(&net.port);
+	/* Nobody is woken a second time for what lies in the ring. */
+	take_relayed();
+	look();
+	pthread_mutex_unlock(&net.receiving);
 }
 
 /* --- sending -------------------------------------------------------------------------

@@ -130,7 +130,7 @@ struct mad_path {
 	uint8_t rate;        /* 6 bits, as that of an address handle */
 	uint8_t traffic_class, hop_limit;
 	uint8_t sl; /* 4 bits */
-	bool subnet_local;
+	uint8_t subnet_local;
 	uint8_t ack_timeout; /* 4.096 us * 2^n */
 };
 
@@ -143,7 +143,7 @@ struct mad_req {
 	uint8_t remote_timeout, local_timeout; /* for answers: 4.096 us * 2^n */
 	uint8_t transport;                     /* enum mad_transport */
 	uint8_t extended_transport;
-	bool flow_control, srq, rdc_exists;
+	uint8_t flow_control, srq, rdc_exists; /* 0 or 1 */
 	uint32_t psn; /* with which the receiver's send queue starts */
 	uint8_t retry_count, rnr_retry_count;
 	uint16_t pkey;
@@ -159,7 +159,7 @@ struct mad_rep {
 	uint8_t responder_resources, initiator_depth;
 	uint8_t target_ack_delay, failover;
 	uint8_t rnr_retry_count;
-	bool flow_control, srq;
+	uint8_t flow_control, srq;
 	uint8_t guid[8];
 	struct mad_ece ece;
 	uint8_t private_data[PRIVATE_REP];

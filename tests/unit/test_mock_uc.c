@@ -122,7 +122,7 @@ static void target(struct side *side)
 		side_meet(side);
 		side_meet(side);
 		expect_arrival(&end, op, mode->length);
-		rc_expect_filled(end.buffer + op->remote, mode->length, (unsigned int)i);
+		rc_await_filled(end.buffer + op->remote, mode->length, (unsigned int)i);
 	}
 	rc_side_close(side, &end);
 }

@@ -233,6 +233,19 @@ void rc_expect_filled(const uint8_t *bytes, size_t size, unsigned int seed)
 			             bytes[i], pattern(i, seed));
 }
 
+/* Over packets, what nothing is heard of may still be on its way. */
+void rc_await_filled(const uint8_t *bytes, size_t size, unsigned int seed)
+{
+	uint64_t deadline = deadline_in(10000);
+	unsigned int calls = 0;
+
+	while (__atomic_load_n(&bytes[size - 1], __ATOMIC_ACQUIRE) !=
+	               pattern(size - 1, seed) &&
+	       !deadline_passed(deadline))
+		wait_a_little(&calls);
+	rc_expect_filled(bytes, size, seed);
+}
+
 void rc_expect_only(const uint8_t *bytes, size_t size, uint8_t value)
 {
 	for (size_t i = 0; i < size; i++)

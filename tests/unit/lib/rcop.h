@@ -44,6 +44,8 @@ void rc_expect_nothing(struct ibv_cq *cq, unsigned int milliseconds);
 /* Fills with bytes that depend on the seed and on the place; and the check of them. */
 void rc_fill(uint8_t *bytes, size_t size, unsigned int seed);
 void rc_expect_filled(const uint8_t *bytes, size_t size, unsigned int seed);
+/* Within a time: of a WRITE that nobody acknowledges. */
+void rc_await_filled(const uint8_t *bytes, size_t size, unsigned int seed);
 void rc_expect_only(const uint8_t *bytes, size_t size, uint8_t value);
 
 #endif
