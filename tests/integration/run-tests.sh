@@ -67,6 +67,7 @@ assert_no_grep 'left a process' "$OUT"
 # In a session of its own it is no longer in the test's process group.
 script strays <<'END'
 setsid sleep 63 >/dev/null 2>&1 &
+until grep -qs '^sleep' "/proc/$!/comm"; do :; done # in between it has no environment to be found by
 exit 0
 END
 expect 1 runner strays
