@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Debian's programs of librdmacm between two hosts: connections, datagrams and groups, IPv4
-# and IPv6, and how they fail.
+# and IPv6, and how they fail. Not under TSan: udaddy has all its receives in one buffer, and reads one message
+# there while the next arrives.
 # timeout: 120
-# variants: plain asan tsan cov
+# variants: plain asan cov
 . "$(dirname "$0")/../hosts.sh"
 need rping ucmatose udaddy rdma_server rdma_client mckey
 hosts_make
