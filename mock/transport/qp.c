@@ -45,8 +45,12 @@ static void reset(struct qp *qp)
 	credit_forget(qp);
 	timer_cancel(&qp->retry_timer);
 	responder_lock(peer_self(), qp->sh);
-	if (qp->sh->wire)
+	if (qp->sh->wire) {
+		/* The program has seen what came, and may end before the engine says so.
+		 */
+		wire_answer_now(qp->sh);
 		wire_return_receive(peer_self(), qp->sh);
+	}
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
 	owner_unlock(&qp->sh->lock);
 	owner_unlock(&qp->sq.lock);

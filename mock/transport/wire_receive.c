@@ -22,16 +22,21 @@ static _Thread_local struct {
 	unsigned int runs;
 } later;
 
+void wire_answer_now(struct qp_shared *qp)
+{
+	struct wire_responder *state = wire_responder_of(qp);
+
+	if (state && state->due)
+		wire_reply(peer_self(), qp, state);
+}
+
 static void send_answers(void)
 {
 	for (unsigned int i = 0; i < later.answers; i++) {
 		struct qp_shared *qp = later.answer[i];
-		struct wire_responder *state;
 
 		responder_lock(peer_self(), qp);
-		state = wire_responder_of(qp);
-		if (state && state->due)
-			wire_reply(peer_self(), qp, state);
+		wire_answer_now(qp);
 		owner_unlock(&qp->lock);
 	}
 	later.answers = 0;

@@ -78,5 +78,7 @@ struct wire_responder *wire_responder_of(struct qp_shared *qp);
 
 /* wire_receive.c: the acknowledgement goes when all that arrived is taken. */
 void wire_answer_later(struct qp_shared *qp);
+/* The same at once, of a QP that is about to forget it; the responder's lock is held. */
+void wire_answer_now(struct qp_shared *qp);
 
 #endif
