@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Events that one thread takes, of ids that another one has. */
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -42,10 +43,14 @@ static void *take_events(void *argument)
 {
 	struct common *common = argument;
 	struct pollfd ready = { .fd = common->channel->fd, .events = POLLIN };
+	struct rdma_cm_event *event;
 
-	while (!atomic_load(&common->done))
-		if (poll(&ready, 1, 1) == 1)
-			cm_next(common->channel);
+	while (!atomic_load(&common->done)) {
+		poll(&ready, 1, 1);
+		/* It may have gone with its id since. */
+		if (!rdma_get_cm_event(common->channel, &event))
+			rdma_ack_cm_event(event);
+	}
 	return NULL;
 }
 
@@ -61,6 +66,7 @@ static void queue_pair_goes_body(struct side *side)
 	(void)side;
 	cm_listen(&common.listener, "127.0.0.1", 0);
 	common.channel = CHECK_OBJECT(rdma_create_event_channel());
+	CHECK_EQ(fcntl(common.channel->fd, F_SETFL, O_NONBLOCK), 0);
 	CHECK_EQ(pthread_create(&accepts, NULL, accept_all, &common), 0);
 	CHECK_EQ(pthread_create(&takes, NULL, take_events, &common), 0);
 	for (int i = 0; i < ROUNDS; i++) {
