@@ -104,6 +104,7 @@ enum srdma_code {
 	SRDMA_ERANDOM = -21, /* internal: the random generator failed */
 	SRDMA_EINTERNAL = -22, /* internal */
 	SRDMA_ENETWORK = -23, /* peer: the RDMA connection broke (retries exhausted, …) */
+	SRDMA_ESEAL = -24, /* protocol: a sealed message was altered, replayed, … */
 };
 
 /* The category of a code returned by this library; SRDMA_INTERNAL for a code it does not
@@ -169,6 +170,9 @@ enum srdma_connect {
 /* How messages on the queue pair are protected; a mask. */
 enum srdma_protection {
 	SRDMA_PROTECTION_NONE = 1, /* in clear: for fabrics that encrypt or are trusted */
+	SRDMA_PROTECTION_AES_256_GCM = 2,       /* sealed */
+	SRDMA_PROTECTION_CHACHA20_POLY1305 = 4, /* sealed, for processors without AES */
+	SRDMA_PROTECTION_SEALED = 6,            /* either of the two */
 };
 
 /* Options with a number. Default, then range. */

@@ -37,6 +37,7 @@ static const struct {
 	[-SRDMA_ERANDOM] = { SRDMA_INTERNAL, "the random generator failed" },
 	[-SRDMA_EINTERNAL] = { SRDMA_INTERNAL, "a fault of the library" },
 	[-SRDMA_ENETWORK] = { SRDMA_PEER, "the RDMA connection broke" },
+	[-SRDMA_ESEAL] = { SRDMA_PROTOCOL, "the seal of a message is broken" },
 };
 
 static const char *const category_names[] = {

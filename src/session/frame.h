@@ -24,6 +24,7 @@
 #define FRAME_ERROR_TEXT 200
 #define FRAME_TOKEN      16
 #define FRAME_GID        16
+#define FRAME_FRESH      32
 
 enum frame_type {
 	FRAME_HELLO = 1,
@@ -115,6 +116,7 @@ enum frame_reason {
 	FRAME_LATE = 7,
 	FRAME_ABORTED = 8,
 	FRAME_UNPROVEN = 9,
+	FRAME_UNSEALED = 10, /* the seal of a message was broken */
 };
 
 /* u16 reason, u16 length of the text, the text: printable ASCII, for people. */

@@ -39,9 +39,9 @@ void transcript_clear(struct transcript *transcript)
 }
 
 static bool hash_frames(const struct transcript *transcript, EVP_MD_CTX *hash,
-                        uint8_t digest[EVP_MAX_MD_SIZE])
+                        uint8_t digest[TRANSCRIPT_HASH])
 {
-	if (!EVP_DigestInit_ex(hash, EVP_sha256(), NULL))
+	if (!hash || !EVP_DigestInit_ex(hash, EVP_sha256(), NULL))
 		return false;
 	for (int which = 0; which < 2; which++)
 		for (int role = 0; role < 2; role++) {
@@ -54,29 +54,31 @@ static bool hash_frames(const struct transcript *transcript, EVP_MD_CTX *hash,
 	return EVP_DigestFinal_ex(hash, digest, NULL);
 }
 
+int transcript_hash(const struct transcript *transcript, uint8_t digest[TRANSCRIPT_HASH])
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	bool done = hash_frames(transcript, hash, digest);
+
+	EVP_MD_CTX_free(hash);
+	return done ? 0 : fail(SRDMA_EINTERNAL, "cannot hash the transcript");
+}
+
 int proof_make(const struct transcript *transcript, const uint8_t key[PROOF_SIZE],
                enum frame_role role, uint8_t out[PROOF_SIZE])
 {
 	const char *who =
 	        role == ROLE_CLIENT ? "srdma proof client" : "srdma proof server";
-	uint8_t digest[EVP_MAX_MD_SIZE], text[64], mac[EVP_MAX_MD_SIZE];
+	uint8_t digest[TRANSCRIPT_HASH], text[64];
 	struct writer w = writer_of(text, sizeof(text));
-	EVP_MD_CTX *hash = EVP_MD_CTX_new();
-	int error = SRDMA_EINTERNAL;
+	int error = transcript_hash(transcript, digest);
 
-	if (hash && hash_frames(transcript, hash, digest)) {
-		put_bytes(&w, who, strlen(who));
-		put_bytes(&w, digest, PROOF_SIZE);
-		if (!w.bad &&
-		    HMAC(EVP_sha256(), key, PROOF_SIZE, text, w.used, mac, NULL)) {
-			memcpy(out, mac, PROOF_SIZE);
-			error = 0;
-		}
-	}
-	EVP_MD_CTX_free(hash);
+	put_bytes(&w, who, strlen(who));
+	put_bytes(&w, digest, sizeof(digest));
+	if (!error &&
+	    (w.bad || !HMAC(EVP_sha256(), key, PROOF_SIZE, text, w.used, out, NULL)))
+		error = fail(SRDMA_EINTERNAL, "cannot compute the proof");
 	OPENSSL_cleanse(digest, sizeof(digest));
-	OPENSSL_cleanse(mac, sizeof(mac));
-	return error ? fail(error, "cannot compute the proof") : 0;
+	return error;
 }
 
 bool proof_equal(const uint8_t a[PROOF_SIZE], const uint8_t b[PROOF_SIZE])

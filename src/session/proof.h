@@ -21,6 +21,8 @@
 #define PROOF_SIZE  32
 #define PROOF_LABEL "EXPORTER-srdma-proof"
 
+#define TRANSCRIPT_HASH 32
+
 /* Frames that the proof covers, kept until all four are there. */
 struct transcript {
 	uint8_t *frames[2][2]; /* by role - 1; HELLO, ENDPOINT */
@@ -31,6 +33,9 @@ struct transcript {
  * SRDMA_ENOMEM. */
 int transcript_add(struct transcript *transcript, enum frame_role role,
                    enum frame_type type, const uint8_t *frame, size_t length);
+
+/* SRDMA_EINTERNAL unless all four frames are there. */
+int transcript_hash(const struct transcript *transcript, uint8_t digest[TRANSCRIPT_HASH]);
 
 /* Wipe and free. */
 void transcript_clear(struct transcript *transcript);
