@@ -3,32 +3,21 @@
 # Programs on different hosts: packets, over IPv4 and IPv6, directly and through a router.
 # timeout: 120
 # variants: plain
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/../netns.sh"
+. "$(dirname "$0")/../hosts.sh"
 need ibv_rc_pingpong ibv_uc_pingpong ibv_ud_pingpong ib_write_bw
 
 hosts 3
 
-# across SERVER'S-ADDRESS HOST PROGRAM ARG...: server on that host, client on host 1
-across() {
-	_address=$1 _server_host=$2 _port=$(free_port)
-	shift 2
-	spawn_on "$_server_host" server "$_port" mock "$@" -p "$_port"
-	expect 0 on 1 mock "$@" -p "$_port" "$_address"
-	wait_exit server 20
-	assert_eq 0 "$STATUS" "server of $1"
-}
-
 export MOCKRDMA_PCAP="$TEST_TMP/%p.pcap"
-across 10.77.1.2 2 ibv_rc_pingpong -c -e -g "$GID_IPV4" -m 1024 -n 20
-across 10.77.1.2 2 ibv_rc_pingpong -c -e -g "$GID_IPV6" -m 1024 -n 20
-across 10.77.1.2 2 ibv_uc_pingpong -e -g "$GID_IPV4" -m 1024 -n 10
-across 10.77.1.2 2 ibv_ud_pingpong -e -g "$GID_IPV4" -s 1000 -n 10
+across 2 10.77.1.2 ibv_rc_pingpong -c -e -g "$GID_IPV4" -m 1024 -n 20
+across 2 10.77.1.2 ibv_rc_pingpong -c -e -g "$GID_IPV6" -m 1024 -n 20
+across 2 10.77.1.2 ibv_uc_pingpong -e -g "$GID_IPV4" -m 1024 -n 10
+across 2 10.77.1.2 ibv_ud_pingpong -e -g "$GID_IPV4" -s 1000 -n 10
 unset MOCKRDMA_PCAP
-across 10.77.1.2 2 ibv_rc_pingpong -c -e -g "$GID_LINK" -m 1024 -n 20
-across 10.77.2.2 3 ibv_rc_pingpong -c -e -g "$GID_IPV4" -m 1024 -n 20
-across 10.77.2.2 3 ibv_rc_pingpong -c -e -g "$GID_IPV6" -m 1024 -n 20
-across 10.77.2.2 3 ib_write_bw -F -x "$GID_IPV4" -s 300000 -n 20 -m 1024
+across 2 10.77.1.2 ibv_rc_pingpong -c -e -g "$GID_LINK" -m 1024 -n 20
+across 3 10.77.2.2 ibv_rc_pingpong -c -e -g "$GID_IPV4" -m 1024 -n 20
+across 3 10.77.2.2 ibv_rc_pingpong -c -e -g "$GID_IPV6" -m 1024 -n 20
+across 3 10.77.2.2 ib_write_bw -F -x "$GID_IPV4" -s 300000 -n 20 -m 1024
 
 # Two programs on a host, which share its port, talk to two on the other.
 one=$(free_port) other=$(free_port)

@@ -4,8 +4,7 @@
 # and corrupts packets.
 # timeout: 300
 # variants: plain
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/../netns.sh"
+. "$(dirname "$0")/../hosts.sh"
 need openssl bash
 
 hosts 2
@@ -18,5 +17,5 @@ demo() {
 }
 
 demo 4
-CLIENTS=3 MOCKRDMA_LOSS=5 MOCKRDMA_DUPLICATE=5 MOCKRDMA_REORDER=5 MOCKRDMA_CORRUPT=1 MOCKRDMA_SEED=3 \
-	MOCKRDMA_CM_TIMEOUT=200 demo 1
+a_bad_network
+CLIENTS=3 demo 1

@@ -4,8 +4,7 @@
 # and ends with the right data.
 # timeout: 120
 # variants: plain
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/../netns.sh"
+. "$(dirname "$0")/../hosts.sh"
 need rping
 
 hosts 2
@@ -16,8 +15,7 @@ sent() {
 }
 
 # rping compares what came with what it sent, and waits for each answer.
-on 2 spawn server mock rping -s -a 10.77.1.2 -C 20000 -S 4000 -V
-until_true 10 on 2 rdma_listens 7174 || fail "rping does not listen"
+on 2 spawn_listening server 7174 mock rping -s -a 10.77.1.2 -C 20000 -S 4000 -V
 on 1 spawn client mock rping -c -a 10.77.1.2 -C 20000 -S 4000 -V
 until_true 20 sent 1000 || fail "nothing is sent"
 for _round in 1 2; do

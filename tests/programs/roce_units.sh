@@ -4,19 +4,13 @@
 # statuses and events on both sides, PSNs, queues, memory windows and XRC mean the same there.
 # timeout: 120
 # variants: plain
-if [ -z "${IN_NAMESPACE:-}" ]; then
-	unshare -rn true 2>/dev/null ||
-		{ echo "no network namespaces here (unshare -rn)"; exit 77; }
-	IN_NAMESPACE=1 exec unshare -rn "$0"
-fi
-. "$(dirname "$0")/../lib.sh"
-need ip
+. "$(dirname "$0")/../hosts.sh"
 
-ip link set lo up
+hosts 1
 MOCKRDMA_LINK=roce
 export MOCKRDMA_LINK
 for test in rc_ops rc_errors rc_psn rc_queues uc xrc mw; do
 	program=$BUILD/tests/unit/test_mock_$test
 	[ -x "$program" ] || skip "$program is not built"
-	"$program" >"$TEST_TMP/$test.log" 2>&1 || fail "test_mock_$test over packets: exit status $?"
+	on 1 "$program" >"$TEST_TMP/$test.log" 2>&1 || fail "test_mock_$test over packets: exit status $?"
 done
