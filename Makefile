@@ -85,6 +85,8 @@ comma      := ,
 mock_libs  := -lisal -lpthread
 srdma_libs  = $(RDMA_LIBS) -lssl -lcrypto -lpthread
 event_libs := -levent -levent_pthreads
+# What the server alone needs.
+server_libs := -lyaml
 
 # --- sources -----------------------------------------------------------------------------
 
@@ -212,8 +214,9 @@ $(lib_program): $(call obj,$(program_src)) $(BUILD)/.sources
 
 $(server): $(call obj,$(server_src))
 $(client): $(call obj,$(client_src))
+$(server): private program_libs := $(server_libs)
 $(server) $(client): $(lib_program) $(lib_a) $(BUILD)/.sources $(RDMA_DEP)
-	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) \
+	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(program_libs) \
 		$(if $(RDMA_DEP),$(call rpath,../lib)) $(srdma_libs))
 
 # The launcher looks for the device in LIBDIR too.
@@ -269,9 +272,10 @@ $(in_tool): $(BUILD)/%: $(BUILD)/obj/%.o $(call no_main,$(tool_src)) $(lib_progr
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),-ldl -lpthread -lcmocka)
 
 $(in_server): $(call no_main,$(server_src))
+$(in_server): private program_libs := $(server_libs)
 $(in_client): $(call no_main,$(client_src))
 $(with_libs): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
-	$(call link,$(filter %.o,$^) $(support) $(lib_program) $(lib_a),$(event_libs) $(call rpath,../../lib) \
+	$(call link,$(filter %.o,$^) $(support) $(lib_program) $(lib_a),$(event_libs) $(program_libs) $(call rpath,../../lib) \
 		$(srdma_libs) -lcmocka)
 
 $(helpers): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
@@ -360,6 +364,7 @@ FUZZ_SECONDS ?= 60
 fuzz_of_frame  := $(srdma_src)
 fuzz_of_app    := $(srdma_src) $(program_src)
 fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src))
+fuzz_of_policy := $(fuzz_of_config)
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
 fuzz_of_mad    := $(wildcard mock/wire/*.c)
 fuzz_of_api    := $(mock_src) $(wildcard tests/fuzz/verbs/*.c tests/fuzz/lib/*.c)
@@ -380,7 +385,7 @@ $(fuzz_dir)/obj/%.o: %.c $(BUILD)/.flags
 define fuzzer
 $(fuzz_dir)/$(1): $(call fuzz_obj,tests/fuzz/$(1).c $(fuzz_of_$(1)))
 	$$(call say,LD,$$@)
-	$$(Q)$(FUZZ_CC) $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(srdma_libs) $(event_libs) $(mock_libs)
+	$$(Q)$(FUZZ_CC) $(fuzz_flags) -fsanitize=fuzzer,address,undefined -o $$@ $$^ $(srdma_libs) $(event_libs) $(server_libs) $(mock_libs)
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzzer,$(f))))
 

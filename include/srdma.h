@@ -471,6 +471,15 @@ SRDMA_API void srdma_session_close(struct srdma_session *session);
 SRDMA_API void srdma_session_abort(struct srdma_session *session, const char *reason);
 
 /*
+ * Cut because the caller no longer wants this peer: `code` is SRDMA_EREFUSED (not allowed),
+ * SRDMA_ECERT (its certificate counts no more) or SRDMA_ELIMIT (over a limit of ours), and
+ * on_closed comes with it; the peer is told the same, with `reason`. In on_authenticated it
+ * says why that refuses.
+ */
+SRDMA_API int srdma_session_reject(struct srdma_session *session, int code,
+                                   const char *reason);
+
+/*
  * Free a session. One that is not closed is cut, without further callbacks. Buffers,
  * grants, remotes and kept messages of the session end here too. Allowed in its own
  * callbacks.

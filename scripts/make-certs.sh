@@ -8,7 +8,8 @@
 #   ca.pem ca.key             an authority; one that is there already is used
 #   server.pem server.key     a server, for each -s NAME (a DNS name or an address);
 #                             default: localhost, 127.0.0.1, ::1 and this host's name
-#   NAME.pem NAME.key         a client for each -c NAME; default: client
+#   NAME.pem NAME.key         a client for each -c NAME (a DNS name; or a URI, whose last part
+#                             names the files); default: client
 #   expired-….pem, .key       with -x: both again, valid until yesterday
 #
 # They are valid for 30 days. The authority's key lies beside them: not for production.
@@ -16,7 +17,7 @@
 set -eu
 
 usage() {
-	sed -n '4,14p' "$0" | sed 's/^# \{0,1\}//'
+	sed -n '4,15p' "$0" | sed 's/^# \{0,1\}//'
 	exit "$1"
 }
 
@@ -63,10 +64,11 @@ new_key() {
 san() {
 	for _name in "$@"; do
 		case $_name in
+		*://*) _kind=URI ;;
 		*:* | *[0-9].[0-9]*.[0-9]*.[0-9]*) _kind=IP ;;
 		*) _kind=DNS ;;
 		esac
-		case $_name in *[!0-9.:a-fA-F]*) _kind=DNS ;; esac
+		case $_kind,$_name in IP,*[!0-9.:a-fA-F]*) _kind=DNS ;; esac
 		printf '%s%s:%s' "${_comma:-}" "$_kind" "$_name"
 		_comma=,
 	done
@@ -140,7 +142,7 @@ issue_all() {
 	shift 3
 	issue "${_prefix}server" "$1" serverAuth "$(san "$@")" "$_from" "$_to"
 	for _client in $clients; do
-		issue "$_prefix$_client" "$_client" clientAuth "DNS:$_client" "$_from" "$_to"
+		issue "$_prefix${_client##*/}" "${_client##*/}" clientAuth "$(san "$_client")" "$_from" "$_to"
 	done
 }
 

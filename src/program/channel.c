@@ -91,7 +91,7 @@ int channel_send_fail(struct channel *channel, uint32_t id, int code, const char
 	size_t length = strlen(text);
 
 	message.fail.fault = (uint16_t)abs(code);
-	if (abs(code) > FAULT_RANGE)
+	if (abs(code) > FAULT_FORBIDDEN)
 		message.fail.fault = FAULT_IO;
 	message.fail.text.at = text;
 	message.fail.text.length = length < APP_TEXT_MAX ? length : APP_TEXT_MAX;

@@ -38,6 +38,7 @@ static const struct {
 	{ FAULT_UNSUPPORTED, "unsupported" },
 	{ FAULT_MEMORY, "memory" },
 	{ FAULT_RANGE, "range" },
+	{ FAULT_FORBIDDEN, "forbidden" },
 	{ FAULT_REFUSED, "refused" },
 	{ FAULT_UNREACHABLE, "unreachable" },
 	{ FAULT_VANISHED, "vanished" },
@@ -157,5 +158,5 @@ const char *fault_name(int code)
 
 int fault_from_wire(unsigned code)
 {
-	return code > FAULT_NONE && code <= FAULT_RANGE ? -(int)code : -FAULT_PROTOCOL;
+	return code > FAULT_NONE && code <= FAULT_FORBIDDEN ? -(int)code : -FAULT_PROTOCOL;
 }

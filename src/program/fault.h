@@ -32,7 +32,8 @@ enum fault {
 	FAULT_PROTOCOL = 19,    /* a message that does not belong there */
 	FAULT_UNSUPPORTED = 20, /* not offered by this server */
 	FAULT_MEMORY = 21,
-	FAULT_RANGE = 22, /* outside of the scratch region */
+	FAULT_RANGE = 22,     /* outside of the scratch region */
+	FAULT_FORBIDDEN = 23, /* the server's policy */
 	/* Of the session: they never travel. */
 	FAULT_REFUSED = 100,
 	FAULT_UNREACHABLE,

@@ -19,6 +19,7 @@ struct request {
 	uint32_t id;
 	bool cancelled;
 	bool replace;
+	unsigned rights; /* that it needs on the export */
 	uint64_t size;
 	struct export_path path;
 	struct newfile *file; /* PUT: what the job opened */
@@ -29,6 +30,8 @@ struct request {
 /* What a transfer is about, for the log. */
 struct note {
 	struct peer *peer;
+	const struct export *export;
+	unsigned rights;
 	bool put;
 	char path[];
 };
@@ -80,6 +83,8 @@ static struct note *make_note(const struct request *request, bool put)
 	}
 	note->peer = request->peer;
 	note->put = put;
+	note->export = request->path.export;
+	note->rights = request->rights;
 	memcpy(note->path, request->path.text, length);
 	return note;
 }
@@ -151,8 +156,39 @@ static struct request *find_request(const struct peer *peer, uint32_t id)
 	return NULL;
 }
 
+bool files_are_permitted(const struct peer *peer)
+{
+	const struct exports *exports = &peer->server->settings.exports;
+
+	list_for_each (node, &peer->requests) {
+		struct request *request = container_of(node, struct request, node);
+
+		if (!access_has(peer->access, exports, request->path.export,
+		                request->rights))
+			return false;
+	}
+	list_for_each (node, &peer->channel.transfers) {
+		struct note *note = container_of(node, struct transfer, node)->user;
+
+		if (!access_has(peer->access, exports, note->export, note->rights))
+			return false;
+	}
+	return true;
+}
+
+static int check_rights(const struct request *request)
+{
+	const char *what = request->rights & ACCESS_REPLACE ? "replace files in"
+	                   : request->rights & ACCESS_PUT   ? "put into"
+	                                                    : "get from";
+
+	return peer_check_export(request->peer, request->path.export, request->rights,
+	                         what);
+}
+
 static int make_request(struct peer *peer, const struct app_message *message,
-                        const struct app_bytes *path, struct request **out)
+                        const struct app_bytes *path, unsigned rights,
+                        struct request **out)
 {
 	struct request *request;
 	int error;
@@ -170,7 +206,10 @@ static int make_request(struct peer *peer, const struct app_message *message,
 	request->peer = peer;
 	request->id = message->id;
 	request->fd = -1;
+	request->rights = rights;
 	error = exports_find(&peer->server->settings.exports, path, &request->path);
+	if (!error)
+		error = check_rights(request);
 	if (error)
 		free(request);
 	else
@@ -232,12 +271,14 @@ static void create_done(struct job *job, int result, const char *text)
 int files_put(struct peer *peer, const struct app_message *message)
 {
 	struct request *request;
-	int error = make_request(peer, message, &message->put.path, &request);
+	bool replace = message->put.flags & APP_PUT_REPLACE;
+	unsigned rights = replace ? ACCESS_PUT | ACCESS_REPLACE : ACCESS_PUT;
+	int error = make_request(peer, message, &message->put.path, rights, &request);
 
 	if (error)
 		return error;
 	request->size = message->put.size;
-	request->replace = message->put.flags & APP_PUT_REPLACE;
+	request->replace = replace;
 	submit(request, run_create, create_done);
 	return 0;
 }
@@ -291,7 +332,7 @@ static void open_done(struct job *job, int result, const char *text)
 int files_get(struct peer *peer, const struct app_message *message)
 {
 	struct request *request;
-	int error = make_request(peer, message, &message->path, &request);
+	int error = make_request(peer, message, &message->path, ACCESS_GET, &request);
 
 	if (error)
 		return error;

@@ -169,6 +169,14 @@ void listing_stop(struct peer *peer)
 		destroy(listing);
 }
 
+bool listing_is_permitted(const struct peer *peer)
+{
+	const struct listing *listing = peer->listing;
+
+	return !listing || access_has(peer->access, &peer->server->settings.exports,
+	                              listing->path.export, ACCESS_LS);
+}
+
 static int list_exports(struct peer *peer, struct listing *listing)
 {
 	const struct exports *exports = &peer->server->settings.exports;
@@ -181,6 +189,8 @@ static int list_exports(struct peer *peer, struct listing *listing)
 			.name = { export->name, strlen(export->name) },
 		};
 
+		if (!peer->access->exports[i])
+			continue;
 		if (add(listing, &entry))
 			continue;
 		send_entries(listing);
@@ -208,6 +218,8 @@ static int begin(struct peer *peer, struct listing *listing,
 	if (message->path.length)
 		error = exports_find(&peer->server->settings.exports, &message->path,
 		                     &listing->path);
+	if (!error && message->path.length)
+		error = peer_check_export(peer, listing->path.export, ACCESS_LS, "list");
 	return error;
 }
 

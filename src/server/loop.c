@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "program/logger.h"
 #include "server/peer.h"
+#include "server/policy.h"
 
 static void end_when_drained(struct loop *loop)
 {
@@ -109,6 +110,41 @@ void loop_drain(struct loop *loop)
 		        loop->number, srdma_detail());
 }
 
+/* A policy on its way to a loop. */
+struct change {
+	struct loop *loop;
+	struct policy *policy;
+};
+
+static void change_policy(struct srdma_worker *worker, void *arg)
+{
+	struct change *change = arg;
+	struct loop *loop = change->loop;
+
+	(void)worker;
+	policy_drop(loop->policy);
+	loop->policy = change->policy;
+	free(change);
+	list_for_each_safe (node, &loop->peers)
+		peer_policy_changed(container_of(node, struct peer, node));
+}
+
+int loop_set_policy(struct loop *loop, struct policy *policy)
+{
+	struct change *change = malloc(sizeof(*change));
+	int error;
+
+	if (!change)
+		return fault(FAULT_MEMORY, "out of memory");
+	*change = (struct change){ loop, policy_hold(policy) };
+	error = srdma_worker_call(loop->worker, change_policy, change);
+	if (!error)
+		return 0;
+	policy_drop(policy);
+	free(change);
+	return fault_srdma(error);
+}
+
 static void *run(void *arg)
 {
 	struct loop *loop = arg;
@@ -159,6 +195,7 @@ int loop_new(struct server *server, unsigned number, struct loop **out)
 		return fault(FAULT_MEMORY, "out of memory");
 	loop->server = server;
 	loop->number = number;
+	loop->policy = policy_hold(server->policy);
 	list_init(&loop->peers);
 	error = srdma_worker_new(server->context, &loop->worker);
 	error = error ? fault_srdma(error) : make_events(loop);
@@ -179,6 +216,7 @@ void loop_join(struct loop *loop)
 void loop_free(struct loop *loop)
 {
 	srdma_worker_free(loop->worker);
+	policy_drop(loop->policy);
 	if (loop->readable)
 		event_free(loop->readable);
 	if (loop->sweep)

@@ -30,6 +30,7 @@ struct loop {
 	bool drain_over; /* and its time is up */
 	struct event *deadline;
 	struct list peers;
+	struct policy *policy; /* the thread's own reference */
 	/* About right: for the acceptor, which adds those on their way. */
 	_Atomic unsigned sessions;
 };
@@ -40,6 +41,9 @@ int loop_start(struct loop *loop);
 
 /* Main thread: no new requests; the thread ends when its sessions have. */
 void loop_drain(struct loop *loop);
+
+/* Main thread: from now on it is this policy, for those who are there too. */
+int loop_set_policy(struct loop *loop, struct policy *policy);
 
 /* After the thread's end, or without a start. */
 void loop_join(struct loop *loop);

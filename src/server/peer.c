@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "server/policy.h"
 
 /* A message that waits, with the credit of its sender. */
 struct held {
@@ -62,8 +63,89 @@ void peer_let_go(struct peer *peer)
 {
 	if (--peer->references > 0)
 		return;
+	free(peer->access);
 	free(peer->name);
 	free(peer);
+}
+
+/*
+ * The policy
+ */
+
+/* Whether a session has what it does from rights that are gone. */
+static bool uses_what_it_has_not(const struct peer *peer)
+{
+	return !scratch_is_permitted(peer) || !listing_is_permitted(peer) ||
+	       !files_are_permitted(peer);
+}
+
+static void reject(struct srdma_session *session, int code, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void reject(struct srdma_session *session, int code, const char *format, ...)
+{
+	char reason[FAULT_TEXT];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	srdma_session_reject(session, code, reason);
+}
+
+/* 0, or the session is rejected and the code says so to the library. */
+static int find_access(const struct loop *loop, struct srdma_session *session,
+                       struct access **out)
+{
+	const struct srdma_identity *identity = srdma_session_peer(session);
+	int found = policy_access(loop->policy, &loop->server->settings.exports, identity,
+	                          out);
+
+	if (found > 0)
+		return 0;
+	if (found < 0)
+		return SRDMA_ENOMEM;
+	reject(session, SRDMA_EREFUSED,
+	       "'%.200s' is not allowed here: no rule of the server's policy names it",
+	       srdma_identity_text(identity));
+	return SRDMA_EREFUSED;
+}
+
+void peer_policy_changed(struct peer *peer)
+{
+	struct access *access;
+	int error = find_access(peer->loop, peer->session, &access);
+
+	if (error == SRDMA_ENOMEM)
+		reject(peer->session, SRDMA_ELIMIT,
+		       "the server has no memory to look at its new policy");
+	if (error)
+		return;
+	free(peer->access);
+	peer->access = access;
+	if (uses_what_it_has_not(peer))
+		reject(peer->session, SRDMA_EREFUSED,
+		       "the server's policy changed: '%.200s' may no longer do what "
+		       "this session was doing",
+		       peer->name);
+}
+
+int peer_check(const struct peer *peer, unsigned rights, const char *what)
+{
+	if ((peer->access->rights & rights) == rights)
+		return 0;
+	return fault(FAULT_FORBIDDEN, "by the server's policy '%.200s' may not %s",
+	             peer->name, what);
+}
+
+int peer_check_export(const struct peer *peer, const struct export *export,
+                      unsigned rights, const char *what)
+{
+	if (access_has(peer->access, &peer->server->settings.exports, export, rights))
+		return 0;
+	return fault(FAULT_FORBIDDEN,
+	             "by the server's policy '%.200s' may not %s the export '%.100s'",
+	             peer->name, what, export->name);
 }
 
 /*
@@ -238,14 +320,21 @@ static void on_released(struct srdma_session *session, uint64_t tag, void *user)
 static int on_authenticated(struct srdma_session *session, void *user)
 {
 	struct loop *loop = container_of(user, struct loop, owner);
-	struct peer *peer = calloc(1, sizeof(*peer));
+	struct access *access;
+	struct peer *peer;
+	int error = find_access(loop, session, &access);
 
+	if (error)
+		return error;
+	peer = calloc(1, sizeof(*peer));
 	if (peer)
 		peer->name = strdup(srdma_identity_text(srdma_session_peer(session)));
 	if (!peer || !peer->name) {
+		free(access);
 		free(peer);
 		return SRDMA_ENOMEM;
 	}
+	peer->access = access;
 	peer->owner.is_peer = true;
 	peer->loop = loop;
 	peer->server = loop->server;

@@ -11,6 +11,7 @@
 #include "program/channel.h"
 #include "program/logger.h"
 #include "program/transfer.h"
+#include "server/access.h"
 #include "server/loop.h"
 #include "server/server.h"
 
@@ -24,6 +25,7 @@ struct scratch {
 	size_t size;
 	struct srdma_buffer *buffer;
 	struct srdma_grant *grant;
+	unsigned rights; /* of the grant */
 };
 
 struct peer {
@@ -34,9 +36,10 @@ struct peer {
 	struct srdma_session *session; /* NULL: closed */
 	struct channel channel;
 	uint64_t id;
-	char *name;           /* who it is */
-	struct list held;     /* messages that wait until the answers before are gone */
-	struct list requests; /* files being opened */
+	char *name;            /* who it is */
+	struct access *access; /* what it may do */
+	struct list held;      /* messages that wait until the answers before are gone */
+	struct list requests;  /* files being opened */
 	unsigned request_count;
 	struct listing *listing;
 	struct scratch scratch;
@@ -49,6 +52,14 @@ struct peer {
 extern const struct srdma_handlers peer_handlers; /* user: &loop->owner */
 
 void peer_close_idle(struct peer *peer);
+
+/* The loop has another policy: the peer goes if that does not let it do what it does. */
+void peer_policy_changed(struct peer *peer);
+
+/* -FAULT_FORBIDDEN, unless it may; `what` completes "may not …". */
+int peer_check(const struct peer *peer, unsigned rights, const char *what);
+int peer_check_export(const struct peer *peer, const struct export *export,
+                      unsigned rights, const char *what);
 
 /* The server stops: close as soon as nothing is under way. */
 void peer_drain(struct peer *peer);
@@ -76,16 +87,19 @@ int request_handle(struct peer *peer, const struct app_message *message);
 /* scratch.c */
 int scratch_open(struct peer *peer, uint32_t id);
 int scratch_digest(struct peer *peer, const struct app_message *message);
+bool scratch_is_permitted(const struct peer *peer);
 void scratch_close(struct peer *peer);
 
 /* listing.c */
 int listing_start(struct peer *peer, const struct app_message *message);
 void listing_continue(struct peer *peer); /* there may be room for more messages */
 void listing_stop(struct peer *peer);
+bool listing_is_permitted(const struct peer *peer);
 
 /* files.c */
 int files_put(struct peer *peer, const struct app_message *message);
 int files_get(struct peer *peer, const struct app_message *message);
 void files_cancel(struct peer *peer, uint32_t id); /* one that is being opened */
+bool files_are_permitted(const struct peer *peer);
 
 #endif

@@ -2,6 +2,13 @@
 /* What a client asks for, message by message. */
 #include "server/peer.h"
 
+static int refuse(struct peer *peer, const struct app_message *message)
+{
+	peer_refuse(peer, message->id, app_type_name(message->type), -FAULT_FORBIDDEN,
+	            fault_text());
+	return 0;
+}
+
 static int answer(struct peer *peer, const struct app_message *message)
 {
 	int error = channel_send(&peer->channel, message);
@@ -15,6 +22,9 @@ static int on_ping(struct peer *peer, const struct app_message *message)
 {
 	struct app_message pong = *message;
 
+	if (peer_check(peer, ACCESS_PING, "ping"))
+		return refuse(peer, message);
+
 	pong.type = APP_PONG;
 	return answer(peer, &pong);
 }
@@ -23,6 +33,8 @@ static int on_text(struct peer *peer, const struct app_message *message)
 {
 	struct app_message echo = *message;
 
+	if (peer_check(peer, ACCESS_SEND, "send messages"))
+		return refuse(peer, message);
 	echo.type = APP_ECHO;
 	peer_log(peer, SRDMA_LOG_INFO, "sent a message of %zu bytes",
 	         message->payload.length);

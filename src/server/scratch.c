@@ -5,12 +5,28 @@
 
 #include "server/peer.h"
 
+static unsigned rights_of(const struct peer *peer)
+{
+	unsigned rights = peer->access->rights;
+
+	return (rights & ACCESS_SCRATCH_READ ? SRDMA_RIGHT_READ : 0) |
+	       (rights & ACCESS_SCRATCH_WRITE ? SRDMA_RIGHT_WRITE : 0);
+}
+
+bool scratch_is_permitted(const struct peer *peer)
+{
+	return !peer->scratch.grant || !(peer->scratch.rights & ~rights_of(peer));
+}
+
 static int make(struct peer *peer)
 {
 	struct scratch *scratch = &peer->scratch;
 	size_t size = peer->server->settings.scratch_size;
 	int error;
 
+	scratch->rights = rights_of(peer);
+	if (!scratch->rights)
+		return peer_check(peer, ACCESS_SCRATCH_READ, "use a scratch region");
 	if (!size)
 		return fault(FAULT_UNSUPPORTED, "this server has no scratch regions "
 		                                "(--scratch 0)");
@@ -25,8 +41,7 @@ static int make(struct peer *peer)
 	                              &scratch->buffer);
 	if (!error)
 		error = srdma_grant(peer->session, scratch->buffer, 0, size,
-		                    SRDMA_RIGHT_READ | SRDMA_RIGHT_WRITE, APP_TAG_SCRATCH,
-		                    &scratch->grant);
+		                    scratch->rights, APP_TAG_SCRATCH, &scratch->grant);
 	return error ? fault_srdma(error) : 0;
 }
 
@@ -48,8 +63,10 @@ int scratch_digest(struct peer *peer, const struct app_message *message)
 	struct app_message digest = { .type = APP_DIGEST_IS, .id = message->id };
 	uint64_t offset = message->range.offset, length = message->range.length;
 	const struct scratch *scratch = &peer->scratch;
-	int error;
+	int error = peer_check(peer, ACCESS_SCRATCH_READ, "read a scratch region");
 
+	if (error)
+		return error;
 	if (offset > scratch->size || length > scratch->size - offset)
 		return fault(
 		        FAULT_RANGE,

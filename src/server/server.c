@@ -9,6 +9,7 @@
 #include "program/logger.h"
 #include "program/units.h"
 #include "server/loop.h"
+#include "server/policy.h"
 
 static int set_context(struct server *server)
 {
@@ -115,6 +116,10 @@ static void announce(const struct server *server)
 		log_say(SRDMA_LOG_INFO, "export '%s': %s%s", exports->list[i].name,
 		        exports->list[i].path,
 		        exports->list[i].read_only ? ", read-only" : "");
+	if (!server->policy)
+		log_say(SRDMA_LOG_WARN,
+		        "no --policy: every client with a certificate of the authorities "
+		        "may do everything");
 }
 
 int server_start(struct server *server)
@@ -122,6 +127,8 @@ int server_start(struct server *server)
 	int error = set_context(server);
 
 	server->budget.limit = server->settings.transfer_memory;
+	if (!error)
+		error = server_load_policy(server);
 	if (!error)
 		error = make_base(server);
 	if (!error)
@@ -223,6 +230,7 @@ void server_finish(struct server *server)
 			event_free(server->ended);
 		event_base_free(server->base);
 	}
+	policy_drop(server->policy);
 	libevent_global_shutdown();
 	srdma_context_free(server->context);
 	if (!ran)

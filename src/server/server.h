@@ -13,6 +13,7 @@
 struct event;
 struct event_base;
 struct loop;
+struct policy;
 struct acceptor;
 
 struct server_totals {
@@ -28,6 +29,7 @@ struct server_totals {
 struct server {
 	struct settings settings;
 	struct srdma_context *context;
+	struct policy *policy; /* in force; the main thread's. NULL: none */
 	struct jobs *jobs;
 	struct budget budget; /* of transfers and scratch regions */
 	struct server_totals totals;
@@ -50,7 +52,14 @@ int acceptor_new(struct server *server, struct acceptor **out);
 uint16_t acceptor_port(const struct acceptor *acceptor);
 void acceptor_free(struct acceptor *acceptor);
 
-/* signals.c: SIGTERM and SIGINT reach the main thread's loop. */
+/*
+ * reload.c: what files say. server_reload() takes each over alone: what cannot be used is
+ * named in the log, and what was in force stays so.
+ */
+int server_load_policy(struct server *server);
+void server_reload(struct server *server);
+
+/* signals.c: SIGTERM, SIGINT and SIGHUP reach the main thread's loop. */
 int signals_watch(struct server *server);
 void signals_unwatch(void);
 

@@ -32,6 +32,10 @@ const struct option_spec server_options[] = {
 	{ "key", 0, "FILE", "private key of the certificate, PEM", option_text, AT(key) },
 	{ "ca", 0, "FILE", "authorities that clients' certificates must come from, PEM",
 	  option_text, AT(ca) },
+	{ "policy", 0, "FILE",
+	  "who may do what, by the names in certificates; whom it does not name gets "
+	  "nothing (default: every client of the authorities may do everything)",
+	  option_text, AT(policy) },
 	{ "export", 'e', "NAME=DIR[:ro]",
 	  "share the directory DIR under NAME, ':ro' for reading only; may be repeated",
 	  option_export, AT(export_texts) },
@@ -248,7 +252,8 @@ void settings_help(void)
 	puts("usage: secure_server --cert FILE --key FILE --ca FILE [OPTION...]\n\n"
 	     "Serves files and memory to clients that prove who they are, over RDMA.\n");
 	cli_help(stdout, server_options, 0);
-	puts("\nSIGTERM and SIGINT: no new clients, transfers under way end, then the "
+	puts("\nSIGHUP: read certificates, key, authorities and policy again.\n"
+	     "SIGTERM and SIGINT: no new clients, transfers under way end, then the "
 	     "server.\nA second one ends it at once.\n\n"
 	     "Without an RDMA device: mockrdma run -- secure_server ...\n\n"
 	     "Exit status: 0 stopped as told, 1 failed, 2 the settings are wrong.");

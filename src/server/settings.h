@@ -23,6 +23,8 @@ struct settings {
 	char *certificate;
 	char *key;
 	char *ca;
+	char *policy; /* file; NULL: everybody whom the authorities know may do everything
+	               */
 	char *device;
 	uint64_t workers;    /* 0: as many as there are cores */
 	uint64_t io_threads; /* 0: as many as workers, at least 2 */

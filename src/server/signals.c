@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The first signal to stop drains; the second one does not wait for anything. */
+/*
+ * The first signal to stop drains; the second one does not wait for anything. SIGHUP:
+ * read files again.
+ */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,7 +12,7 @@
 #include "server/loop.h"
 #include "server/server.h"
 
-static struct event *watched[2];
+static struct event *watched[3];
 
 static void end_at_once(const struct server *server)
 {
@@ -37,14 +40,29 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		loop_drain(server->loops[i]);
 }
 
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	server_reload(arg);
+}
+
 int signals_watch(struct server *server)
 {
-	static const int numbers[2] = { SIGTERM, SIGINT };
+	static const struct {
+		int number;
+		event_callback_fn fn;
+	} signals[] = {
+		{ SIGTERM, on_signal },
+		{ SIGINT, on_signal },
+		{ SIGHUP, on_hangup },
+	};
 
 	signal(SIGPIPE, SIG_IGN); /* the log may go to a pipe that has closed */
 	signal(SIGXFSZ, SIG_IGN); /* a full disk is an error of one transfer */
-	for (int i = 0; i < 2; i++) {
-		watched[i] = evsignal_new(server->base, numbers[i], on_signal, server);
+	for (int i = 0; i < 3; i++) {
+		watched[i] = evsignal_new(server->base, signals[i].number, signals[i].fn,
+		                          server);
 		if (!watched[i] || event_add(watched[i], NULL) < 0)
 			return fault(FAULT_SYSTEM, "libevent cannot watch signals");
 	}
@@ -53,7 +71,7 @@ int signals_watch(struct server *server)
 
 void signals_unwatch(void)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		if (watched[i])
 			event_free(watched[i]);
 		watched[i] = NULL;

@@ -101,7 +101,7 @@ static void get_error(struct reader *r, struct frame *f)
 		r->bad = true;
 	else
 		copy_plain(f->error.text, get_bytes(r, length), length);
-	if (f->error.reason < FRAME_REFUSED || f->error.reason > FRAME_UNSEALED)
+	if (f->error.reason < FRAME_REFUSED || f->error.reason > FRAME_CERTIFICATE)
 		f->error.reason = FRAME_FAILED;
 }
 

@@ -117,6 +117,7 @@ enum frame_reason {
 	FRAME_ABORTED = 8,
 	FRAME_UNPROVEN = 9,
 	FRAME_UNSEALED = 10, /* the seal of a message was broken */
+	FRAME_CERTIFICATE = 11, /* accepted once, and no longer */
 };
 
 /* u16 reason, u16 length of the text, the text: printable ASCII, for people. */

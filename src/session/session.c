@@ -354,6 +354,14 @@ void srdma_session_abort(struct srdma_session *session, const char *reason)
 	session_fail(session, fail(SRDMA_ECLOSED, "%s", reason ? reason : "aborted"));
 }
 
+int srdma_session_reject(struct srdma_session *session, int code, const char *reason)
+{
+	if (code != SRDMA_EREFUSED && code != SRDMA_ECERT && code != SRDMA_ELIMIT)
+		return fail(SRDMA_EINVAL, "%d is no reason to reject a peer", code);
+	session_fail(session, fail(code, "%s", reason));
+	return 0;
+}
+
 void srdma_session_free(struct srdma_session *session)
 {
 	struct srdma_worker *worker;
