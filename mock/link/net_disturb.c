@@ -218,6 +218,14 @@ void net_disturb(const struct net_path *path, const uint8_t *data, size_t length
 	pthread_mutex_unlock(&net.lock);
 }
 
+void net_disturb_flush(void)
+{
+	if (pthread_mutex_trylock(&net.lock))
+		return;
+	run_due(UINT64_MAX);
+	pthread_mutex_unlock(&net.lock);
+}
+
 void net_disturb_forget(void)
 {
 	while (!list_empty(&net.queue))

@@ -18,6 +18,9 @@ typedef void net_emit(const struct net_path *path, uint8_t *data, size_t length)
 void net_disturb(const struct net_path *path, const uint8_t *data, size_t length,
                  net_emit *emit);
 
+/* What is held goes out at once: the process ends. Not when another thread is at it. */
+void net_disturb_flush(void);
+
 /* Nothing is to be emitted any more: this process left the host, or is a child. */
 void net_disturb_forget(void);
 

@@ -421,6 +421,7 @@ __attribute__((destructor)) static void hand_over_at_exit(void)
 
 	if (!atomic_load(&net.started))
 		return;
+	net_disturb_flush();
 	engine_pause(&net.port);
 	if (poll(&port, 1, 0) != 1)
 		return;

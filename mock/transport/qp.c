@@ -46,9 +46,7 @@ static void reset(struct qp *qp)
 	timer_cancel(&qp->retry_timer);
 	responder_lock(peer_self(), qp->sh);
 	if (qp->sh->wire) {
-		/* The program has seen what came, and may end before the engine says so.
-		 */
-		wire_answer_now(qp->sh);
+		wire_farewell(qp->sh);
 		wire_return_receive(peer_self(), qp->sh);
 	}
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);

@@ -12,7 +12,7 @@
 #include "object/group.h"
 #include "transport/wire_responder.h"
 
-enum { ICRC_SIZE = 4, LATER = 64, GROUP_KEPT = 256 };
+enum { ICRC_SIZE = 4, LATER = 64, GROUP_KEPT = 256, FAREWELLS = 3 };
 
 /* Of this thread: those that packets came for, until wire_settled(). */
 static _Thread_local struct {
@@ -28,6 +28,24 @@ void wire_answer_now(struct qp_shared *qp)
 
 	if (state && state->due)
 		wire_reply(peer_self(), qp, state);
+}
+
+void wire_farewell(struct qp_shared *qp)
+{
+	struct wire_responder *state = wire_responder_of(qp);
+
+	if (!state)
+		return;
+	wire_answer_now(qp);
+	if (qp->transport != BTH_RC || !state->received || state->due ||
+	    atomic_load(&qp->state) == IBV_QPS_ERR)
+		return;
+	for (unsigned int i = 0; i < FAREWELLS; i++) {
+		state->due = true;
+		state->syndrome = 0;
+		state->due_psn = psn_add(qp->epsn, (uint32_t)-1);
+		wire_answer_now(qp);
+	}
 }
 
 static void send_answers(void)

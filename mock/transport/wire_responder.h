@@ -78,7 +78,13 @@ struct wire_responder *wire_responder_of(struct qp_shared *qp);
 
 /* wire_receive.c: the acknowledgement goes when all that arrived is taken. */
 void wire_answer_later(struct qp_shared *qp);
-/* The same at once, of a QP that is about to forget it; the responder's lock is held. */
+/* The same at once; the responder's lock is held. */
 void wire_answer_now(struct qp_shared *qp);
+/*
+ * The last words of a QP that is about to forget all: what it owes, and several times
+ * what it has received, since nobody will be there to say it again when that is lost. The
+ * responder's lock is held.
+ */
+void wire_farewell(struct qp_shared *qp);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Answers over a network that are not what was asked for. */
+/* Answers over a network that are not what was asked for, or do not come. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "../unit/lib/rcop.h"
 #include "../unit/mock_dir.h"
 #include "sim.h"
+#include "wire/opcode.h"
 
 static struct ibv_wc next_completion(struct ibv_cq *cq)
 {
@@ -60,10 +61,44 @@ static void unequal_path_mtus(void **state)
 	rc_pair_close(&pair);
 }
 
+static unsigned int to_lose;
+
+static bool lose_acknowledgement(const uint8_t *bth, size_t length)
+{
+	(void)length;
+	return bth[0] == RC_ACKNOWLEDGE && to_lose && to_lose--;
+}
+
+/* A program that has received all ends, and says nothing more: its peer has to hear of it
+ * though the first acknowledgement was lost. */
+static void last_acknowledgement_lost(void **state)
+{
+	static const struct sim_weather fair = { .delay_ns = 1000 };
+	struct rc_pair pair;
+
+	(void)state;
+	for (unsigned int lost = 0; lost < 4; lost++) {
+		sim_begin(1, &fair);
+		to_lose = lost;
+		sim_filter = lose_acknowledgement;
+		rc_pair_open(&pair, &rc_default);
+		rc_recv(&pair.b, 2, 64, 8);
+		rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND,
+		                                .id = 1,
+		                                .flags = IBV_SEND_SIGNALED,
+		                                .length = 8 });
+		CHECK_EQ(next_completion(pair.b.recv_cq).status, IBV_WC_SUCCESS);
+		rc_to_reset(&pair.b);
+		CHECK_EQ(next_completion(pair.a.send_cq).status, IBV_WC_SUCCESS);
+		rc_pair_close(&pair);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unequal_path_mtus),
+		cmocka_unit_test(last_acknowledgement_lost),
 	};
 	int failed;
 

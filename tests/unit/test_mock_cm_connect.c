@@ -78,7 +78,7 @@ static void flush_client(struct side *side)
 
 	cm_connect(&end, LOOPBACK, get_port(side));
 	CHECK_CALL(rdma_disconnect(end.id));
-	rc_expect(end.cq, 2, IBV_WC_WR_FLUSH_ERR);
+	rc_expect(end.recv_cq, 2, IBV_WC_WR_FLUSH_ERR);
 	CHECK_EQ(ibv_query_qp(end.id->qp, &attr, IBV_QP_STATE, &init), 0);
 	CHECK_EQ(attr.qp_state, IBV_QPS_ERR);
 	cm_expect(end.channel, RDMA_CM_EVENT_DISCONNECTED);
@@ -95,7 +95,7 @@ static void flush_server(struct side *side)
 	cm_accept(&listener, &end);
 	cm_expect(listener.channel, RDMA_CM_EVENT_DISCONNECTED);
 	CHECK_CALL(rdma_disconnect(end.id));
-	rc_expect(end.cq, 2, IBV_WC_WR_FLUSH_ERR);
+	rc_expect(end.recv_cq, 2, IBV_WC_WR_FLUSH_ERR);
 	side_meet(side);
 	cm_close(&end);
 	cm_listener_close(&listener);

@@ -38,8 +38,9 @@ static void make_own_qp(struct own *own)
 		                         .sq_sig_all = 1 };
 
 	own->pd = CHECK_OBJECT(ibv_alloc_pd(own->end.id->verbs));
-	own->end.cq = CHECK_OBJECT(ibv_create_cq(own->end.id->verbs, 64, NULL, NULL, 0));
-	init.send_cq = init.recv_cq = own->end.cq;
+	cm_make_cqs(&own->end);
+	init.send_cq = own->end.send_cq;
+	init.recv_cq = own->end.recv_cq;
 	own->qp = CHECK_OBJECT(ibv_create_qp(own->pd, &init));
 	own->end.mr = CHECK_OBJECT(
 	        ibv_reg_mr(own->pd, own->end.buffer, CM_BUFFER, RC_ALL_ACCESS));
@@ -123,10 +124,10 @@ static void own_client(struct side *side)
 	move_to(&own, IBV_QPS_RTR);
 	move_to(&own, IBV_QPS_RTS);
 	CHECK_CALL(rdma_establish(own.end.id));
-	rc_expect(own.end.cq, 2, IBV_WC_SUCCESS);
+	rc_expect(own.end.recv_cq, 2, IBV_WC_SUCCESS);
 	CHECK_EQ(*(uint64_t *)(void *)(own.end.buffer + 64), 71);
 	CHECK_EQ(post_own_send(&own, 72), 0);
-	rc_expect(own.end.cq, 1, IBV_WC_SUCCESS);
+	rc_expect(own.end.send_cq, 1, IBV_WC_SUCCESS);
 	side_meet(side);
 	CHECK_CALL(rdma_disconnect(own.end.id));
 	cm_expect(own.end.channel, RDMA_CM_EVENT_DISCONNECTED);
@@ -155,8 +156,8 @@ static void own_server(struct side *side)
 	CHECK_CALL(rdma_accept(own.end.id, &param));
 	cm_expect(listener.channel, RDMA_CM_EVENT_ESTABLISHED);
 	CHECK_EQ(post_own_send(&own, 71), 0);
-	rc_expect(own.end.cq, 1, IBV_WC_SUCCESS);
-	rc_expect(own.end.cq, 2, IBV_WC_SUCCESS);
+	rc_expect(own.end.send_cq, 1, IBV_WC_SUCCESS);
+	rc_expect(own.end.recv_cq, 2, IBV_WC_SUCCESS);
 	CHECK_EQ(*(uint64_t *)(void *)(own.end.buffer + 64), 72);
 	side_meet(side);
 	cm_expect(listener.channel, RDMA_CM_EVENT_DISCONNECTED);

@@ -99,6 +99,12 @@ void cm_listener_close(struct cm_listener *listener)
 	rdma_destroy_event_channel(listener->channel);
 }
 
+void cm_make_cqs(struct cm_end *end)
+{
+	end->send_cq = CHECK_OBJECT(ibv_create_cq(end->id->verbs, 64, NULL, NULL, 0));
+	end->recv_cq = CHECK_OBJECT(ibv_create_cq(end->id->verbs, 64, NULL, NULL, 0));
+}
+
 void cm_add_qp(struct cm_end *end)
 {
 	struct ibv_qp_init_attr init = { .cap = { 16, 16, 1, 1, 16 },
@@ -108,8 +114,9 @@ void cm_add_qp(struct cm_end *end)
 	struct ibv_qp_attr attr;
 
 	CHECK(end->id->verbs);
-	end->cq = CHECK_OBJECT(ibv_create_cq(end->id->verbs, 64, NULL, NULL, 0));
-	init.send_cq = init.recv_cq = end->cq;
+	cm_make_cqs(end);
+	init.send_cq = end->send_cq;
+	init.recv_cq = end->recv_cq;
 	CHECK_CALL(rdma_create_qp(end->id, NULL, &init));
 	CHECK_EQ(ibv_query_qp(end->id->qp, &attr, IBV_QP_STATE, &seen), 0);
 	CHECK_EQ(attr.qp_state, IBV_QPS_INIT);
@@ -195,7 +202,7 @@ void cm_send(struct cm_end *end, uint64_t value)
 
 	memcpy(end->buffer, &value, sizeof(value));
 	CHECK_EQ(ibv_post_send(end->id->qp, &wr, &bad), 0);
-	rc_expect(end->cq, 1, IBV_WC_SUCCESS);
+	rc_expect(end->send_cq, 1, IBV_WC_SUCCESS);
 }
 
 void cm_post_receive(struct cm_end *end)
@@ -209,7 +216,7 @@ void cm_post_receive(struct cm_end *end)
 
 void cm_expect_receive(struct cm_end *end, uint64_t value)
 {
-	rc_expect(end->cq, 2, IBV_WC_SUCCESS);
+	rc_expect(end->recv_cq, 2, IBV_WC_SUCCESS);
 	CHECK_BYTES(end->buffer + 64, &value, sizeof(value));
 	cm_post_receive(end);
 }
@@ -220,8 +227,10 @@ void cm_close(struct cm_end *end)
 		rdma_destroy_qp(end->id);
 	if (end->mr)
 		CHECK_EQ(ibv_dereg_mr(end->mr), 0);
-	if (end->cq)
-		CHECK_EQ(ibv_destroy_cq(end->cq), 0);
+	if (end->send_cq) {
+		CHECK_EQ(ibv_destroy_cq(end->send_cq), 0);
+		CHECK_EQ(ibv_destroy_cq(end->recv_cq), 0);
+	}
 	CHECK_CALL(rdma_destroy_id(end->id));
 	if (end->own_channel)
 		rdma_destroy_event_channel(end->channel);

@@ -35,7 +35,7 @@ struct cm_end {
 	struct rdma_event_channel *channel;
 	bool own_channel;
 	struct rdma_cm_id *id;
-	struct ibv_cq *cq;
+	struct ibv_cq *send_cq, *recv_cq; /* an answer may come before the completion */
 	struct ibv_mr *mr;
 	uint8_t buffer[CM_BUFFER];
 };
@@ -55,6 +55,8 @@ void cm_resolve(struct cm_end *end, const char *address, uint16_t port);
 /* Takes a request: the end gets its id, on the listener's channel, and an own QP. */
 struct cm_event cm_take_request(struct cm_listener *listener, struct cm_end *end);
 
+/* The two CQs alone, for a QP that the test makes; cm_close() destroys them. */
+void cm_make_cqs(struct cm_end *end);
 void cm_add_qp(struct cm_end *end);
 
 struct rdma_conn_param cm_param(const void *private_data, uint8_t size);
