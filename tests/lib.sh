@@ -111,6 +111,7 @@ sends_unwritten() {
 spawn() {
 	_name=$1
 	shift
+	: >"$TEST_TMP/$_name.log" # nobody is to find there what the last one of that name wrote
 	if [ "$1" = mock ]; then
 		shift
 		(trap - EXIT INT TERM; _exec_on_mock "$@") >"$TEST_TMP/$_name.log" 2>&1 </dev/null &

@@ -3,10 +3,10 @@
 #include <infiniband/verbs.h>
 #include <string.h>
 #include "api/api.h"
+#include "link/multicast.h"
 #include "object/ah.h"
 #include "object/device.h"
 #include "object/gid.h"
-#include "object/group.h"
 #include "transport/transport.h"
 
 MOCK_API struct ibv_ah *ibv_create_ah(struct ibv_pd *pd, struct ibv_ah_attr *attr)
@@ -63,11 +63,11 @@ MOCK_API int ibv_resolve_eth_l2_from_gid(struct ibv_context *context,
 MOCK_API int ibv_attach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 {
 	(void)lid;
-	return verbs_result(qp && gid ? group_attach(to_qp(qp), gid) : -EINVAL);
+	return verbs_result(qp && gid ? multicast_attach(to_qp(qp), gid) : -EINVAL);
 }
 
 MOCK_API int ibv_detach_mcast(struct ibv_qp *qp, const union ibv_gid *gid, uint16_t lid)
 {
 	(void)lid;
-	return verbs_result(qp && gid ? group_detach(to_qp(qp), gid) : -EINVAL);
+	return verbs_result(qp && gid ? multicast_detach(to_qp(qp), gid) : -EINVAL);
 }

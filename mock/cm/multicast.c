@@ -124,30 +124,31 @@ static const union ibv_gid *source(const struct cm_id *id)
 	return &id->rdma.route.addr.addr.ibaddr.sgid;
 }
 
-/*
- * Whether members on other hosts are reached from this id, and it by them. Those of this
- * host are in any case.
- */
-static bool join_abroad(const struct cm_id *id, const struct membership *member)
+static int join_network(const struct cm_id *id, const struct membership *member)
+{
+	struct gid_entry entry;
+	unsigned int index;
+
+	if (gid_find(source(id), &index) || gid_get(index, &entry))
+		return -ENODEV;
+	return net_join(member, &member->mgid, entry.ifindex);
+}
+
+/* Members on other hosts are to be reached from this id, and it by them. Those of this
+ * host are in any case. */
+static void join_abroad(const struct cm_id *id, const struct membership *member)
 {
 	int err;
 
 	if (gid_is_loopback(source(id)))
-		return false;
+		return;
 	err = mads_start_quietly();
 	if (!err && roce_ready() && !member->send_only)
-		err = net_join(&member->mgid, source(id));
+		err = join_network(id, member);
 	if (err)
 		mock_warn("rdma_join_multicast: the group's members on other hosts are "
 		          "not reached: %s",
 		          strerror(-err));
-	return !err && !member->send_only;
-}
-
-static void leave_abroad(const struct cm_id *id, const struct membership *member)
-{
-	if (member->abroad)
-		net_leave(&member->mgid, source(id));
 }
 
 int multicast_joined(struct cm_id *id, struct membership *member)
@@ -157,7 +158,7 @@ int multicast_joined(struct cm_id *id, struct membership *member)
 	if (!member->send_only)
 		err = id_qp_attach(id, &member->mgid, &member->attached);
 	if (!err)
-		member->abroad = join_abroad(id, member);
+		join_abroad(id, member);
 	return err;
 }
 
@@ -213,7 +214,7 @@ int multicast_leave(struct cm_id *id, const struct sockaddr *addr)
 	cm_leave();
 	if (member->attached && id->rdma.qp)
 		group_detach(to_qp(id->rdma.qp), &member->mgid);
-	leave_abroad(id, member);
+	net_leave(member, NULL);
 	free(member);
 	return 0;
 }
@@ -253,7 +254,7 @@ void multicast_forget(struct cm_id *id)
 		        list_entry(id->memberships.next, struct membership, node);
 
 		list_del(&member->node);
-		leave_abroad(id, member);
+		net_leave(member, NULL);
 		free(member);
 	}
 }

@@ -13,7 +13,6 @@ struct membership {
 	void *context;
 	bool send_only; /* the queue pair gets nothing of it */
 	bool attached;  /* the queue pair is; under the lock */
-	bool abroad;    /* datagrams of other hosts come, too; the program's thread */
 	unsigned int in_hand; /* events that the program has; under the lock */
 };
 

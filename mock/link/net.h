@@ -74,13 +74,14 @@ struct net_takers {
 };
 
 /*
- * Has datagrams to a group (a multicast address) come to this host, through the interface
- * that has the local address, until as many net_leave() or the end of the process. Those
- * that this host sends do not come back to it: whoever sends gives them to the members
- * here. -ENODEV when no interface has the address; -errno. Any thread.
+ * Has datagrams to a group (a multicast address) come to this host through an interface,
+ * for that owner, until net_leave() or the end of the process. Those that this host sends
+ * do not come back to it: whoever sends gives them to the members here. Doing so twice is
+ * as doing it once. -errno. Any thread.
  */
-int net_join(const union ibv_gid *group, const union ibv_gid *local);
-void net_leave(const union ibv_gid *group, const union ibv_gid *local);
+int net_join(const void *owner, const union ibv_gid *group, uint32_t ifindex);
+/* Through all interfaces. group NULL: all of the owner's. */
+void net_leave(const void *owner, const union ibv_gid *group);
 
 /* Joins the host's port 4791, when a queue pair or connection first needs it, and stays.
  * 0, or -EADDRINUSE when someone outside the mock has it (the kernel's rxe: said once in

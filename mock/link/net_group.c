@@ -2,8 +2,8 @@
 /*
  * IP multicast. A membership is a socket's, and ends with it; but what comes of it is
  * given to every socket of the host that is bound to the port (IP_MULTICAST_ALL). So each
- * group that this process is in has a socket of its own, which is good for nothing else,
- * and nobody has to leave for a process that was killed.
+ * membership has a socket of its own, which is good for nothing else, and nobody has to
+ * leave for a process that was killed. The system counts who is in a group.
  */
 #include "link/net_group.h"
 
@@ -23,9 +23,9 @@
 
 struct membership {
 	struct list node;
+	const void *owner;
 	union ibv_gid group;
 	uint32_t ifindex;
-	unsigned int users;
 	int fd;
 };
 
@@ -63,21 +63,27 @@ static int open_membership(const union ibv_gid *group, uint32_t ifindex)
 	return err;
 }
 
-static struct membership *find(const union ibv_gid *group, uint32_t ifindex)
+static bool is_of(const struct membership *membership, const void *owner,
+                  const union ibv_gid *group)
+{
+	return membership->owner == owner &&
+	       (!group || !memcmp(&membership->group, group, sizeof(*group)));
+}
+
+static bool is_in(const void *owner, const union ibv_gid *group, uint32_t ifindex)
 {
 	struct list *at;
 
 	list_for_each (at, &memberships) {
-		struct membership *found = list_entry(at, struct membership, node);
+		const struct membership *found = list_entry(at, struct membership, node);
 
-		if (found->ifindex == ifindex &&
-		    !memcmp(&found->group, group, sizeof(*group)))
-			return found;
+		if (found->ifindex == ifindex && is_of(found, owner, group))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
-static int add(const union ibv_gid *group, uint32_t ifindex)
+static int add(const void *owner, const union ibv_gid *group, uint32_t ifindex)
 {
 	struct membership *fresh = calloc(1, sizeof(*fresh));
 	int err;
@@ -90,9 +96,9 @@ static int add(const union ibv_gid *group, uint32_t ifindex)
 		free(fresh);
 		return err;
 	}
+	fresh->owner = owner;
 	fresh->group = *group;
 	fresh->ifindex = ifindex;
-	fresh->users = 1;
 	list_add_tail(&memberships, &fresh->node);
 	return 0;
 }
@@ -102,17 +108,6 @@ static void drop(struct membership *membership)
 	list_del(&membership->node);
 	close(membership->fd);
 	free(membership);
-}
-
-static int interface_with(const union ibv_gid *local, uint32_t *ifindex)
-{
-	struct gid_entry entry;
-	unsigned int index;
-
-	if (gid_find(local, &index) || gid_get(index, &entry))
-		return -ENODEV;
-	*ifindex = entry.ifindex;
-	return 0;
 }
 
 static void before_fork(void)
@@ -135,45 +130,32 @@ static void watch_forks(void)
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
-int net_join(const union ibv_gid *group, const union ibv_gid *local)
+int net_join(const void *owner, const union ibv_gid *group, uint32_t ifindex)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct membership *found;
-	uint32_t ifindex;
-	int err = interface_with(local, &ifindex);
+	int err = 0;
 
 	pthread_once(&once, watch_forks);
 	if (!gid_is_multicast(group))
 		return -EINVAL;
-	if (err)
-		return err;
 	pthread_mutex_lock(&lock);
-	found = find(group, ifindex);
-	if (found)
-		found->users++;
-	else
-		err = add(group, ifindex);
+	if (!is_in(owner, group, ifindex))
+		err = add(owner, group, ifindex);
 	pthread_mutex_unlock(&lock);
 	return err;
 }
 
-/* The interface may have lost the address meanwhile. */
-void net_leave(const union ibv_gid *group, const union ibv_gid *local)
+void net_leave(const void *owner, const union ibv_gid *group)
 {
-	struct membership *found;
-	struct list *at;
-	uint32_t ifindex;
+	struct list *at, *next;
 
 	pthread_mutex_lock(&lock);
-	found = interface_with(local, &ifindex) ? NULL : find(group, ifindex);
-	list_for_each (at, &memberships) {
-		struct membership *other = list_entry(at, struct membership, node);
+	list_for_each_safe (at, next, &memberships) {
+		struct membership *membership = list_entry(at, struct membership, node);
 
-		if (!found && !memcmp(&other->group, group, sizeof(*group)))
-			found = other;
+		if (is_of(membership, owner, group))
+			drop(membership);
 	}
-	if (found && !--found->users)
-		drop(found);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/log.h"
+#include "link/multicast.h"
 #include "object/async.h"
 #include "object/device.h"
 #include "object/gid.h"
@@ -76,6 +77,7 @@ void transport_qp_destroy(struct qp *qp)
 		target_close(qp);
 		return;
 	}
+	multicast_leave_all(qp);
 	owner_lock(&qp->sq.lock);
 	reset(qp);
 	atomic_store(&qp->sh->qpn, 0);
