@@ -158,6 +158,10 @@ enum srdma_text_option {
 	                     address of the TLS socket */
 	SRDMA_OPT_SERVER_NAME, /* name or address that the server's certificate must be
 	                          for; unset: the host given to connect */
+	SRDMA_OPT_CRL, /* file: PEM, lists of revoked certificates, one of each authority;
+	                  unset: none is looked at */
+	SRDMA_OPT_OCSP_RESPONSE, /* file: DER, OCSP response that a server staples to its
+	                            certificate; one of a server is checked in any case */
 };
 
 /* How a queue pair is connected; a mask. */
@@ -236,9 +240,9 @@ SRDMA_API int srdma_context_get_number(const struct srdma_context *context,
                                        enum srdma_number_option option, uint64_t *value);
 
 /*
- * Read certificate, key and CA. Required once before workers are created; may be called
- * again at any time to take over changed files: sessions that start later use them, and
- * on failure (SRDMA_ECONFIG, the sentence names the file) nothing changes. Reads files,
+ * Read certificate, key, CA, CRL and OCSP response. Required once before workers are created; may be called
+ * again at any time to take over changed files: sessions that start later use them (for
+ * those that are there see srdma_worker_recheck()), and on failure (SRDMA_ECONFIG, the sentence names the file) nothing changes. Reads files,
  * so may block.
  */
 SRDMA_API int srdma_context_load(struct srdma_context *context);
@@ -313,6 +317,13 @@ SRDMA_API void srdma_worker_wake(struct srdma_worker *worker);
 SRDMA_API int srdma_worker_call(struct srdma_worker *worker,
                                 void (*fn)(struct srdma_worker *worker, void *arg),
                                 void *arg);
+
+/*
+ * Any thread, after srdma_context_load(): verify the peers of all sessions anew, by the
+ * authorities and lists that are loaded now, in the worker's thread. Those that would not be
+ * accepted any more end with SRDMA_ECERT, and their peers are told. SRDMA_ENOMEM.
+ */
+SRDMA_API int srdma_worker_recheck(struct srdma_worker *worker);
 
 /* Number of sessions, those closing included. */
 SRDMA_API unsigned srdma_worker_sessions(const struct srdma_worker *worker);

@@ -285,6 +285,7 @@ static int set_context(struct client *client)
 	                                    o->certificate)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_KEY, o->key)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_CA, o->ca)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_CRL, o->crl)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_SERVER_NAME,
 	                                    o->server_name)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, o->device)) ||

@@ -18,6 +18,10 @@ const struct option_spec client_specs[] = {
 	{ "ca", 0, "FILE",
 	  "authorities that the server's certificate must come from, PEM", option_text,
 	  AT(ca) },
+	{ "crl", 0, "FILE",
+	  "lists of revoked certificates, PEM, one of each authority (default: none is "
+	  "looked at)",
+	  option_text, AT(crl) },
 	{ "server-name", 0, "NAME",
 	  "name that the server's certificate must be for (default: HOST)", option_text,
 	  AT(server_name) },

@@ -12,6 +12,7 @@ struct client_options {
 	char *certificate;
 	char *key;
 	char *ca;
+	char *crl;
 	char *server_name;
 	char *device;
 	unsigned connect; /* 0: what suits */

@@ -13,16 +13,23 @@ int server_load_policy(struct server *server)
 	return policy_read(settings->policy, &settings->exports, &server->policy);
 }
 
+/* Who would not be let in any more goes. */
 static void reload_certificates(struct server *server)
 {
 	int error = srdma_context_load(server->context);
 
-	if (error)
+	if (error) {
 		log_say(SRDMA_LOG_ERROR,
 		        "certificates not reloaded, those before stay in force: %s",
 		        srdma_detail());
-	else
-		log_say(SRDMA_LOG_INFO, "certificates reloaded");
+		return;
+	}
+	log_say(SRDMA_LOG_INFO, "certificates reloaded");
+	for (unsigned i = 0; i < server->loop_count; i++)
+		if (srdma_worker_recheck(server->loops[i]->worker))
+			log_say(SRDMA_LOG_ERROR,
+			        "worker %u: its clients are not looked at again: %s", i,
+			        srdma_detail());
 }
 
 /* A loop that cannot be told goes on by the old one, and the log says so. */

@@ -24,6 +24,9 @@ static int set_context(struct server *server)
 	                                    s->certificate)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_KEY, s->key)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_CA, s->ca)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_CRL, s->crl)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_OCSP_RESPONSE,
+	                                    s->ocsp_response)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, s->device)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT, s->connect)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_MESSAGE_SIZE,

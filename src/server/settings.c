@@ -32,6 +32,13 @@ const struct option_spec server_options[] = {
 	{ "key", 0, "FILE", "private key of the certificate, PEM", option_text, AT(key) },
 	{ "ca", 0, "FILE", "authorities that clients' certificates must come from, PEM",
 	  option_text, AT(ca) },
+	{ "crl", 0, "FILE",
+	  "lists of revoked certificates, PEM, one of each authority (default: none is "
+	  "looked at)",
+	  option_text, AT(crl) },
+	{ "ocsp-response", 0, "FILE",
+	  "OCSP response about the server's certificate, DER, which clients get with it",
+	  option_text, AT(ocsp_response) },
 	{ "policy", 0, "FILE",
 	  "who may do what, by the names in certificates; whom it does not name gets "
 	  "nothing (default: every client of the authorities may do everything)",
@@ -252,7 +259,7 @@ void settings_help(void)
 	puts("usage: secure_server --cert FILE --key FILE --ca FILE [OPTION...]\n\n"
 	     "Serves files and memory to clients that prove who they are, over RDMA.\n");
 	cli_help(stdout, server_options, 0);
-	puts("\nSIGHUP: read certificates, key, authorities and policy again.\n"
+	puts("\nSIGHUP: read certificates, key, CRL, OCSP response and policy again.\n"
 	     "SIGTERM and SIGINT: no new clients, transfers under way end, then the "
 	     "server.\nA second one ends it at once.\n\n"
 	     "Without an RDMA device: mockrdma run -- secure_server ...\n\n"

@@ -23,6 +23,8 @@ struct settings {
 	char *certificate;
 	char *key;
 	char *ca;
+	char *crl;
+	char *ocsp_response;
 	char *policy; /* file; NULL: everybody whom the authorities know may do everything
 	               */
 	char *device;

@@ -125,6 +125,9 @@ static int authenticate(struct srdma_session *session)
 	if (session->handshake->over_limit)
 		return fail(SRDMA_ELIMIT,
 		            "the limit of sessions is reached: try again later");
+	error = trust_begin(session);
+	if (error)
+		return error;
 	session->attested |= SRDMA_ATTESTED_TLS;
 	if (!session->handlers->on_authenticated)
 		return 0;

@@ -5,7 +5,7 @@
 
 #include "srdma.h"
 
-#define TEXT_OPTIONS   (SRDMA_OPT_SERVER_NAME + 1)
+#define TEXT_OPTIONS   (SRDMA_OPT_OCSP_RESPONSE + 1)
 #define NUMBER_OPTIONS (SRDMA_OPT_IB_PORT + 1)
 
 struct options {

@@ -169,6 +169,7 @@ static void init(struct srdma_session *session, struct srdma_worker *worker,
 	session->id = atomic_fetch_add(&last_id, 1) + 1;
 	session->started_us = clock_us();
 	session->timer.expired = timer_expired;
+	session->expiry.expired = trust_timer_expired;
 	list_init(&session->attention);
 	list_init(&session->buffers);
 	list_init(&session->grants);
@@ -176,6 +177,18 @@ static void init(struct srdma_session *session, struct srdma_worker *worker,
 	list_init(&session->data.inbox);
 	list_init(&session->data.held);
 	list_init(&session->handshake->cm_waiting);
+}
+
+static int add_timers(struct srdma_session *session)
+{
+	int error = worker_add_timer(session->worker);
+
+	if (error)
+		return error;
+	error = worker_add_timer(session->worker);
+	if (error)
+		worker_drop_timer(session->worker, &session->timer);
+	return error;
 }
 
 int session_new(struct srdma_worker *worker, int fd,
@@ -197,7 +210,7 @@ int session_new(struct srdma_worker *worker, int fd,
 	init(session, worker, handlers, user);
 	error = context_tls(worker->context, &handshake->tls);
 	if (!error)
-		error = worker_add_timer(worker);
+		error = add_timers(session);
 	if (error)
 		goto free;
 	list_append(&worker->sessions, &session->node);
@@ -292,6 +305,7 @@ static void bury(struct srdma_session *session)
 		endpoint_free(&session->endpoint);
 	session->has_endpoint = false;
 	worker_drop_timer(worker, &session->timer);
+	worker_drop_timer(worker, &session->expiry);
 	list_remove(&session->node);
 	worker->session_count--;
 	list_append(&worker->dead, &session->node);
@@ -322,6 +336,7 @@ void session_end(struct srdma_session *session)
 	session->phase = PHASE_CLOSED;
 	list_remove(&session->attention);
 	timer_cancel(&session->worker->timers, &session->timer);
+	timer_cancel(&session->worker->timers, &session->expiry);
 	cm_release(session);
 	if (session->has_endpoint)
 		endpoint_destroy_qp(&session->endpoint);

@@ -5,6 +5,7 @@
  *   session.c    life: made, attended to, ended, freed
  *   dial.c       a client's TCP connection
  *   handshake.c  from TLS to established
+ *   trust.c      the peer's certificate, while the session lives
  *   frames.c     control frames once established
  *   closing.c    the end in order
  *   data.c       messages and one-sided operations on the queue pair
@@ -133,6 +134,8 @@ struct srdma_session {
 	struct source socket;
 	uint32_t socket_events;
 	struct timer timer;
+	struct timer expiry; /* of the peer's certificate */
+	int64_t expires;     /* seconds since the epoch */
 	struct control control;
 	bool has_control;
 	struct srdma_identity *identity;
@@ -224,6 +227,14 @@ void handshake_cm_done(struct srdma_session *session);
 void handshake_proof(struct srdma_session *session, const uint8_t *proof, size_t length);
 const char *handshake_waiting_for(enum phase phase);
 void handshake_free(struct handshake *handshake);
+
+/*
+ * trust.c
+ */
+
+/* TLS is up: watch over the certificate. SRDMA_ECERT if it is not accepted any more. */
+int trust_begin(struct srdma_session *session);
+void trust_timer_expired(struct timer *timer);
 
 /*
  * frames.c

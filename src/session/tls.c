@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "session/tls.h"
+#include "session/tls_inside.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,15 +12,6 @@
 #include "session/error.h"
 #include "session/identity.h"
 #include "session/tls_bio.h"
-
-struct tls {
-	SSL *ssl;
-	char *name; /* of the server; NULL when we are it */
-	char *peer;
-	X509 *rejected; /* the peer's certificate, when it was not accepted */
-	bool wants_write;
-	bool broken; /* OpenSSL forbids any further call, close_notify included */
-};
 
 /*
  * What a TLS failure means. Numbers over 1000 are alerts that the peer sent (RFC 8446 6),
@@ -48,6 +39,9 @@ static const struct {
 	  "usage" },
 	{ SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SRDMA_ECERT,
 	  "%s does not accept our certificate" },
+	{ SSL_R_TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE, SRDMA_ECERT,
+	  "%s does not accept the OCSP response of our certificate: get a newer one; or "
+	  "the certificate is revoked" },
 	{ SSL_R_TLSV1_ALERT_ACCESS_DENIED, SRDMA_EREFUSED, "%s denies us access" },
 	{ SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, SRDMA_ETLS, "%s does not speak TLS 1.3" },
 	{ SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, SRDMA_ETLS,
@@ -115,6 +109,8 @@ int tls_new(SSL_CTX *config, int fd, const char *name, const char *peer, struct 
 	            : !X509_VERIFY_PARAM_set1_host(verify, name, 0) ||
 	                      !SSL_set_tlsext_host_name(tls->ssl, name))
 		goto free_tls;
+	if (!SSL_set_tlsext_status_type(tls->ssl, TLSEXT_STATUSTYPE_ocsp))
+		goto free_tls;
 	*out = tls;
 	return 0;
 
@@ -131,6 +127,7 @@ void tls_free(struct tls *tls)
 		return;
 	SSL_free(tls->ssl);
 	X509_free(tls->rejected);
+	free(tls->ocsp_fault);
 	free(tls->name);
 	free(tls->peer);
 	free(tls);
@@ -153,10 +150,8 @@ static int wrong_name(struct tls *tls)
 	return SRDMA_ENAME;
 }
 
-static int verify_failure(struct tls *tls)
+int tls_verify_failure(struct tls *tls, long result)
 {
-	long result = SSL_get_verify_result(tls->ssl);
-
 	switch (result) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH: return wrong_name(tls);
@@ -181,6 +176,20 @@ static int verify_failure(struct tls *tls)
 		            "set the CA "
 		            "file to the one that signed it",
 		            tls->peer);
+	case X509_V_ERR_CERT_REVOKED:
+		return fail(SRDMA_ECERT,
+		            "the certificate of %s is revoked: it needs another",
+		            tls->peer);
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+		return fail(SRDMA_ECERT,
+		            "there is no CRL of an authority that the certificate of %s "
+		            "comes from: the CRL file needs one",
+		            tls->peer);
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+		return fail(SRDMA_ECERT,
+		            "the CRL for the certificate of %s is out of date: get a "
+		            "newer one, and have it read",
+		            tls->peer);
 	case X509_V_ERR_INVALID_PURPOSE:
 		return fail(SRDMA_ECERT,
 		            "the certificate of %s is not for this purpose: see its "
@@ -201,7 +210,11 @@ static int protocol_failure(struct tls *tls)
 
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL) {
 		if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-			return verify_failure(tls);
+			return tls_verify_failure(tls, SSL_get_verify_result(tls->ssl));
+		if (reason == SSL_R_INVALID_STATUS_RESPONSE && tls->ocsp_fault)
+			return fail(SRDMA_ECERT,
+			            "the OCSP response of %s is not accepted: %s", tls->peer,
+			            tls->ocsp_fault);
 		for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
 			if (failures[i].reason == reason) {
 				char sentence[256];

@@ -56,6 +56,15 @@ int tls_export(struct tls *tls, const char *label, void *out, size_t length);
  * done. */
 X509 *tls_peer_certificate(const struct tls *tls);
 
+/* When the first certificate of the peer's chain ends: seconds since the epoch. */
+int64_t tls_expires(const struct tls *tls);
+
+/*
+ * Whether the peer would be accepted by another configuration: 0, or SRDMA_ECERT. Costs a
+ * signature check for each certificate of the chain.
+ */
+int tls_recheck(struct tls *tls, SSL_CTX *config);
+
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384". */
 void tls_describe(const struct tls *tls, char *text, size_t size);
 

@@ -423,6 +423,7 @@ void srdma_worker_free(struct srdma_worker *worker)
 	worker->running = true;
 	make_calls(worker);
 	end_sessions(worker);
+	make_calls(worker); /* those that calls and callbacks made */
 	linger_end_all(worker);
 	cm_free(worker->cm);
 	list_for_each_safe (node, &worker->adapters)

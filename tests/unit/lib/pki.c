@@ -2,6 +2,7 @@
 #include "pki.h"
 
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
@@ -103,7 +104,7 @@ void pki_authority(const char *name)
 	EVP_PKEY_free(key);
 }
 
-void pki_issue(const struct pki_leaf *leaf)
+static void issue(const struct pki_leaf *leaf, const char *features)
 {
 	EVP_PKEY *key = CHECK_OBJECT(EVP_EC_gen("P-256"));
 	X509 *issuer = read_certificate(leaf->issuer);
@@ -113,6 +114,7 @@ void pki_issue(const struct pki_leaf *leaf)
 	CHECK(X509_set_issuer_name(certificate, X509_get_subject_name(issuer)));
 	extend(certificate, issuer, NID_subject_alt_name, leaf->names);
 	extend(certificate, issuer, NID_ext_key_usage, leaf->usage);
+	extend(certificate, issuer, NID_tlsfeature, features);
 	CHECK(X509_sign(certificate, issuer_key, EVP_sha256()));
 	write_key(leaf->name, key);
 	write_certificate(leaf->name, certificate);
@@ -120,6 +122,89 @@ void pki_issue(const struct pki_leaf *leaf)
 	X509_free(issuer);
 	EVP_PKEY_free(issuer_key);
 	EVP_PKEY_free(key);
+}
+
+void pki_issue(const struct pki_leaf *leaf)
+{
+	issue(leaf, NULL);
+}
+
+void pki_issue_stapled(const struct pki_leaf *leaf)
+{
+	issue(leaf, "status_request");
+}
+
+static void put_on_list(X509_CRL *crl, const char *name, ASN1_TIME *when)
+{
+	X509 *certificate = read_certificate(name);
+	X509_REVOKED *revoked = CHECK_OBJECT(X509_REVOKED_new());
+
+	CHECK(X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(certificate)));
+	CHECK(X509_REVOKED_set_revocationDate(revoked, when));
+	CHECK(X509_CRL_add0_revoked(crl, revoked));
+	X509_free(certificate);
+}
+
+void pki_crl(const char *name, const char *authority, const char *revoked, long until)
+{
+	X509 *issuer = read_certificate(authority);
+	EVP_PKEY *key = read_key(authority);
+	X509_CRL *crl = CHECK_OBJECT(X509_CRL_new());
+	ASN1_TIME *from = CHECK_OBJECT(X509_gmtime_adj(NULL, -3600));
+	ASN1_TIME *next = CHECK_OBJECT(X509_gmtime_adj(NULL, until));
+	FILE *file = CHECK_OBJECT(fopen(pki_path(name, ".crl"), "w"));
+
+	CHECK(X509_CRL_set_version(crl, X509_CRL_VERSION_2));
+	CHECK(X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)));
+	CHECK(X509_CRL_set1_lastUpdate(crl, from));
+	CHECK(X509_CRL_set1_nextUpdate(crl, next));
+	if (revoked)
+		put_on_list(crl, revoked, from);
+	CHECK(X509_CRL_sort(crl));
+	CHECK(X509_CRL_sign(crl, key, EVP_sha256()));
+	CHECK(PEM_write_X509_CRL(file, crl));
+	fclose(file);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(next);
+	X509_CRL_free(crl);
+	EVP_PKEY_free(key);
+	X509_free(issuer);
+}
+
+static void write_response(const char *name, OCSP_BASICRESP *basic)
+{
+	OCSP_RESPONSE *response = CHECK_OBJECT(
+	        OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic));
+	BIO *file = CHECK_OBJECT(BIO_new_file(pki_path(name, ".ocsp"), "wb"));
+
+	CHECK(i2d_OCSP_RESPONSE_bio(file, response));
+	BIO_free(file);
+	OCSP_RESPONSE_free(response);
+}
+
+void pki_ocsp(const char *name, const char *signer, const char *leaf, const char *issuer,
+              int status, long until)
+{
+	X509 *certificate = read_certificate(leaf), *above = read_certificate(issuer);
+	X509 *responder = read_certificate(signer);
+	EVP_PKEY *key = read_key(signer);
+	OCSP_BASICRESP *basic = CHECK_OBJECT(OCSP_BASICRESP_new());
+	OCSP_CERTID *id = CHECK_OBJECT(OCSP_cert_to_id(EVP_sha1(), certificate, above));
+	ASN1_TIME *from = CHECK_OBJECT(X509_gmtime_adj(NULL, -7200));
+	ASN1_TIME *next = CHECK_OBJECT(X509_gmtime_adj(NULL, until));
+
+	CHECK(OCSP_basic_add1_status(basic, id, status, OCSP_REVOKED_STATUS_KEYCOMPROMISE,
+	                             from, from, next) != NULL);
+	CHECK(OCSP_basic_sign(basic, responder, key, EVP_sha256(), NULL, 0));
+	write_response(name, basic);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(next);
+	OCSP_CERTID_free(id);
+	OCSP_BASICRESP_free(basic);
+	EVP_PKEY_free(key);
+	X509_free(certificate);
+	X509_free(above);
+	X509_free(responder);
 }
 
 void pki_open(void)

@@ -21,6 +21,17 @@ void pki_close(void);
 void pki_authority(const char *name);
 void pki_issue(const struct pki_leaf *leaf);
 
+/* One whose server has to staple an OCSP response (RFC 7633). */
+void pki_issue_stapled(const struct pki_leaf *leaf);
+
+/* NAME.crl: a list of the authority on which `revoked` is (NULL: nobody). */
+void pki_crl(const char *name, const char *authority, const char *revoked, long until);
+
+/* NAME.ocsp: what the signer says of a leaf of `issuer`: `status` as V_OCSP_CERTSTATUS_…
+ */
+void pki_ocsp(const char *name, const char *signer, const char *leaf, const char *issuer,
+              int status, long until);
+
 /* A file in the directory; one of four buffers that take turns. */
 const char *pki_path(const char *name, const char *suffix);
 
