@@ -71,6 +71,8 @@ struct net_takers {
 	                  uint32_t *slot, uint64_t *generation);
 	/* There is room to send again. */
 	void (*writable)(void);
+	/* The process exits: what was held back goes now, and no lock is waited for. */
+	void (*ending)(void);
 };
 
 /*

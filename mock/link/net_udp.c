@@ -90,6 +90,8 @@ void net_set_takers(const struct net_takers *takers)
 		net.takers.mad_owner = takers->mad_owner;
 	if (takers->writable)
 		net.takers.writable = takers->writable;
+	if (takers->ending)
+		net.takers.ending = takers->ending;
 }
 
 /* --- receiving --------------------------------------------------------------------- */
@@ -151,10 +153,26 @@ static void check_and_take(const struct net_arrival *arrival, const uint8_t *pac
 	}
 }
 
+/*
+ * Whoever had both to say put it behind, as the shorter one. Whom the message is for may
+ * count on what the acknowledgement means.
+ */
+static size_t take_acknowledgement(const struct net_arrival *arrival)
+{
+	size_t before = (arrival->length - 1) / arrival->segment;
+	const uint8_t *last = arrival->data + before * arrival->segment;
+
+	if (!before || (*last & ~BTH_TRANSPORT) != RC_ACKNOWLEDGE)
+		return 0;
+	check_and_take(arrival, last, (size_t)(arrival->data + arrival->length - last),
+	               arrival->first + (unsigned int)before);
+	return arrival->length - before * arrival->segment;
+}
+
 static void arrived(const struct net_arrival *arrival)
 {
 	unsigned int number = arrival->first;
-	size_t left = arrival->length;
+	size_t left = arrival->length - take_acknowledgement(arrival);
 
 	for (const uint8_t *at = arrival->data; left; number++) {
 		size_t length = left < arrival->segment ? left : arrival->segment;
@@ -421,6 +439,8 @@ __attribute__((destructor)) static void hand_over_at_exit(void)
 
 	if (!atomic_load(&net.started))
 		return;
+	if (net.takers.ending)
+		net.takers.ending();
 	net_disturb_flush();
 	engine_pause(&net.port);
 	if (poll(&port, 1, 0) != 1)

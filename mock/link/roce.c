@@ -156,6 +156,18 @@ static unsigned int run_of(const struct net_packet *packet, unsigned int count)
 	return run;
 }
 
+bool roce_out_has_room_behind(const struct roce_out *out, size_t size)
+{
+	unsigned int at = 0, run = 0;
+
+	if (!out->count || out->count == NET_BATCH)
+		return false;
+	for (; at < out->count; at += run)
+		run = run_of(out->packet + at, out->count - at);
+	return size <= size_of(&out->packet[at - 1]) &&
+	       size_of(&out->packet[at - 1]) == size_of(&out->packet[at - run]);
+}
+
 static void say_unreachable(const struct net_path *path, int err)
 {
 	static atomic_flag said = ATOMIC_FLAG_INIT;

@@ -57,6 +57,11 @@ static inline void roce_out_start(struct roce_out *out, const struct net_path *p
  */
 bool roce_out_add(struct roce_out *out, const struct roce *packet,
                   const struct roce_payload *payload, uint32_t tag);
+/*
+ * Whether a packet of that many bytes, added now, would go in the same system call as the
+ * one before it: where it is not the longer one of the two, nor behind a shorter one.
+ */
+bool roce_out_has_room_behind(const struct roce_out *out, size_t size);
 /* The last one that was added asks for an acknowledgement. */
 void roce_out_ask(struct roce_out *out);
 /*

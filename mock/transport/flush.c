@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The states ERR and, of the send queue alone, SQE: what is posted is returned with a
  * flush error (IBA 10.3.1.5, 10.3.1.7). */
-#include "transport/wire.h"
+#include "transport/wire_responder.h"
 
 void flush_sq(struct qp *qp)
 {
@@ -37,6 +37,8 @@ void flush_to_sqe(struct qp *qp)
 void flush_to_error(struct qp *qp)
 {
 	responder_lock(peer_self(), qp->sh);
+	if (qp->sh->wire && qp->sh->state != IBV_QPS_ERR)
+		wire_answer_now(qp->sh); /* of what was received before */
 	responder_to_error(peer_self(), qp->sh);
 	owner_unlock(&qp->sh->lock);
 	flush_sq(qp);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "link/roce.h"
+#include "transport/wire.h"
 
 /* The receive's key is checked again: its memory may have been deregistered since. */
 static enum ibv_wc_status place(const struct cqe *entry)
@@ -56,6 +57,7 @@ static __attribute__((noinline)) bool is_still_empty(struct cq *cq)
 {
 	credit_look();
 	timers_poll();
+	wire_owed_look();
 	roce_poll();
 	return cq_is_empty(cq);
 }

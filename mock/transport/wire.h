@@ -107,6 +107,10 @@ bool wire_send_datagram(struct qp *qp, const struct packet *packet);
 /* To the members of its group on other hosts, if this process reaches any. */
 void wire_send_to_group(struct qp *qp, const struct packet *packet);
 
+/* wire_owed.c: a poll finds nothing: acknowledgements that waited for that go. No lock is
+ * held. */
+void wire_owed_look(void);
+
 /* wire_answer.c: the completer; the lock of qp->sq is held. */
 void wire_answer(struct qp *qp, const struct net_path *path, const struct roce *answer);
 

@@ -227,4 +227,5 @@ const struct net_takers wire_takers = {
 	.packet = on_packet,
 	.settled = settled,
 	.writable = writable,
+	.ending = wire_owed_look,
 };

@@ -6,7 +6,10 @@
  */
 #include "transport/wire_responder.h"
 
+#include <string.h>
 #include "wire/credits.h"
+
+enum { ACKNOWLEDGE_SIZE = 16 }; /* BTH and AETH */
 
 static struct wire_replay *remember(struct wire_request *q)
 {
@@ -235,26 +238,50 @@ static bool reply_one(struct answers *a, struct wire_replay *replay)
 }
 
 /* What was missing may have come since: then it is not asked for. */
-static bool is_over(const struct answers *a)
+static bool is_over(const struct qp_shared *qp, const struct wire_responder *state)
 {
-	return a->state->syndrome == NAK_PSN_SEQUENCE &&
-	       a->state->due_psn !=
-	               atomic_load_explicit(&a->qp->epsn, memory_order_relaxed);
+	return state->syndrome == NAK_PSN_SEQUENCE &&
+	       state->due_psn != atomic_load_explicit(&qp->epsn, memory_order_relaxed);
+}
+
+static void add_acknowledgement(const struct peer *owner, const struct qp_shared *qp,
+                                const struct wire_responder *state, struct roce_out *out)
+{
+	static const struct roce_payload none;
+	struct roce packet = answer_to(owner, qp, state, RC_ACKNOWLEDGE, state->due_psn);
+
+	if (is_over(qp, state))
+		packet.psn = psn_add(qp->epsn, (uint32_t)-1);
+	else if (state->syndrome & AETH_KIND_MASK)
+		packet.syndrome = state->syndrome;
+	roce_out_add(out, &packet, &none, 0);
 }
 
 static void acknowledge(struct answers *a)
 {
-	struct wire_responder *state = a->state;
-	static const struct roce_payload none;
-	struct roce packet =
-	        answer_to(a->owner, a->qp, state, RC_ACKNOWLEDGE, state->due_psn);
+	add_acknowledgement(a->owner, a->qp, a->state, &a->out);
+	a->state->due = !roce_out_flush(&a->out);
+}
 
-	if (is_over(a))
-		packet.psn = psn_add(a->qp->epsn, (uint32_t)-1);
-	else if (state->syndrome & AETH_KIND_MASK)
-		packet.syndrome = state->syndrome;
-	roce_out_add(&a->out, &packet, &none, 0);
-	state->due = !roce_out_flush(&a->out);
+/* Each side has a flow label of its own. */
+static bool is_same_way(const struct net_path *a, const struct net_path *b)
+{
+	return !memcmp(&a->local, &b->local, sizeof(a->local)) &&
+	       !memcmp(&a->remote, &b->remote, sizeof(a->remote)) &&
+	       a->traffic_class == b->traffic_class;
+}
+
+bool wire_reply_along(struct qp_shared *qp, struct wire_responder *state,
+                      struct roce_out *out)
+{
+	if (state->answered != state->replays ||
+	    state->repeat.sent < state->repeat.packets ||
+	    !is_same_way(&state->path, out->path) ||
+	    !roce_out_has_room_behind(out, ACKNOWLEDGE_SIZE))
+		return false;
+	add_acknowledgement(peer_self(), qp, state, out);
+	state->due = false;
+	return true;
 }
 
 void wire_reply(struct peer *owner, struct qp_shared *qp, struct wire_responder *state)

@@ -147,6 +147,13 @@ static enum outcome respond_unacked(struct wire_request *q)
 /* --- all ------------------------------------------------------------------------------
  */
 
+/* Whether the program has a completion to look at, and may have more to say then. */
+static bool may_wait(const struct wire_request *q, enum outcome outcome)
+{
+	return outcome == RESP_DONE && (q->req.mask & OP_RECV) &&
+	       !(q->req.mask & OP_XRCETH);
+}
+
 static void conclude(struct wire_request *q, enum outcome outcome)
 {
 	struct packet whole = *q->req.packet;
@@ -172,7 +179,7 @@ static void conclude(struct wire_request *q, enum outcome outcome)
 	} else {
 		say(q, syndrome, psn_expected(q));
 	}
-	if (q->state->due)
+	if (q->state->due && !(may_wait(q, outcome) && wire_owe(q->home)))
 		wire_answer_later(q->home);
 }
 

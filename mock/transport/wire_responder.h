@@ -70,11 +70,24 @@ enum outcome wire_replay_again(struct wire_request *q);
 /* Sends what is due to the requester, in its order, as far as the network takes it. */
 void wire_reply(struct peer *owner, struct qp_shared *qp, struct wire_responder *state);
 
+/*
+ * Adds the acknowledgement that is due, if no more than that is, and it is as good there:
+ * what was added is counted as sent.
+ */
+bool wire_reply_along(struct qp_shared *qp, struct wire_responder *state,
+                      struct roce_out *out);
+
 /* wire_respond.c */
 void wire_respond(struct qp_shared *qp, const struct net_path *path,
                   const struct roce *roce);
 /* Its state, if it has taken packets on this connection. */
 struct wire_responder *wire_responder_of(struct qp_shared *qp);
+
+/*
+ * wire_owed.c: the acknowledgement may wait until the thread that was given the message
+ * has looked at it. False when it may not. The responder's lock is held.
+ */
+bool wire_owe(struct qp_shared *qp);
 
 /* wire_receive.c: the acknowledgement goes when all that arrived is taken. */
 void wire_answer_later(struct qp_shared *qp);

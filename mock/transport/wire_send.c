@@ -223,12 +223,51 @@ static void take_back(struct qp *qp, const struct turn *turn, unsigned int from,
 	qp->sq.blocked = true;
 }
 
+/*
+ * What the program sends for a message that it has received comes with that message's
+ * acknowledgement, or behind it, as adapters have it: the peer may count on the
+ * completion. Whether it is among what was put together.
+ */
+static bool acknowledge(struct qp *qp, struct turn *turn)
+{
+	struct wire_responder *state;
+	bool along = false;
+
+	if (!qp->sh->wire || !turn->out.count)
+		return false;
+	responder_lock(peer_self(), qp->sh);
+	state = wire_responder_of(qp->sh);
+	if (state && state->due) {
+		along = wire_reply_along(qp->sh, state, &turn->out);
+		if (!along)
+			wire_reply(peer_self(), qp->sh, state);
+	}
+	owner_unlock(&qp->sh->lock);
+	return along;
+}
+
+/* The network had no room for it. */
+static void owe_again(struct qp *qp)
+{
+	struct wire_responder *state;
+
+	responder_lock(peer_self(), qp->sh);
+	state = wire_responder_of(qp->sh);
+	if (state)
+		state->due = true;
+	owner_unlock(&qp->sh->lock);
+}
+
 static void flush(struct qp *qp, struct turn *turn)
 {
-	unsigned int count = turn->out.count, taken = roce_out_flush(&turn->out);
+	unsigned int count = turn->out.count, taken;
+	bool along = acknowledge(qp, turn);
 
+	taken = roce_out_flush(&turn->out);
 	if (taken < count)
 		take_back(qp, turn, taken, count);
+	if (along && taken <= count)
+		owe_again(qp);
 	turn->high = qp->wire->high;
 	if (is_unacked(qp))
 		complete_sent(qp);
@@ -354,29 +393,11 @@ void wire_seek(struct qp *qp, uint32_t psn)
 	wire->reads = 0;
 }
 
-/*
- * What the program sends for a message that it has received comes behind that message's
- * acknowledgement, as adapters have it: the peer may count on the completion.
- */
-static void acknowledge_first(struct qp *qp)
-{
-	struct wire_responder *state;
-
-	if (!qp->sh->wire)
-		return;
-	responder_lock(peer_self(), qp->sh);
-	state = wire_responder_of(qp->sh);
-	if (state && state->due)
-		wire_reply(peer_self(), qp->sh, state);
-	owner_unlock(&qp->sh->lock);
-}
-
 static void send_what_may_go(struct qp *qp)
 {
 	struct wire *wire = qp->wire;
 	struct turn turn;
 
-	acknowledge_first(qp);
 	turn.loaded = false;
 	turn.high = wire->high;
 	roce_out_start(&turn.out, &wire->path);
