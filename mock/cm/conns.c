@@ -2,6 +2,7 @@
 /* All connections of the process, found by what a message says. */
 #include <string.h>
 #include "cm/conn.h"
+#include "cm/lock.h"
 #include "host/comm_id.h"
 
 enum { TABLE_SIZE = 1024 };
@@ -90,6 +91,34 @@ void conns_set_qpn(struct conn *conn, uint32_t remote_qpn)
 	conn->remote_qpn = remote_qpn;
 	list_del(&conn->qpn_node);
 	list_add_tail(list_of(by_qpn, remote_qpn), &conn->qpn_node);
+}
+
+static void abandon_abroad(struct list *head)
+{
+	struct list *at, *next;
+
+	list_for_each_safe (at, next, head) {
+		struct conn *conn = list_entry(at, struct conn, local_node);
+
+		if (conn->far.carrier == &carrier_mads)
+			conn_abandon(conn_id(conn));
+	}
+}
+
+/*
+ * A program that exits with connections: their far ends are told once, as the kernel
+ * tells them when it closes what the program had open. Those on this host notice by
+ * themselves. It comes before the destructors with a priority, by which this process
+ * leaves the network and the host.
+ */
+__attribute__((destructor)) static void abandon_at_exit(void)
+{
+	if (!cm_enter_at_exit())
+		return;
+	for (unsigned int i = 0; i < TABLE_SIZE; i++)
+		if (by_local[i].next)
+			abandon_abroad(&by_local[i]);
+	cm_leave();
 }
 
 void conns_remove(struct conn *conn)

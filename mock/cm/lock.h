@@ -10,9 +10,13 @@
 #define MOCK_CM_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 void cm_enter(void);
 void cm_leave(void);
+/* For a thread that exits, which may hold any lock: false when it does not get it soon.
+ */
+bool cm_enter_at_exit(void);
 /* Waits without the lock. */
 void cm_wait(pthread_cond_t *cond);
 

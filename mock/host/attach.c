@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/at_exit.h"
 #include "base/log.h"
 #include "host/bell.h"
 #include "host/inside.h"
@@ -167,7 +168,7 @@ void host_detach(void)
  * the thread that calls exit() may hold any lock (from a signal handler, for one); what
  * is not done then, the next process on this host does.
  */
-__attribute__((destructor)) static void leave_at_exit(void)
+__attribute__((destructor(AT_EXIT_HOST))) static void leave_at_exit(void)
 {
 	struct timespec deadline;
 	int dir;

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/at_exit.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "host/engine.h"
@@ -431,7 +432,7 @@ static void port_gone(struct engine_source *source)
  * which is about to end, nobody else hears of it: so it waits no more, and tells others
  * to look. No lock is waited for: the thread that calls exit() may hold any.
  */
-__attribute__((destructor)) static void hand_over_at_exit(void)
+__attribute__((destructor(AT_EXIT_LINK))) static void hand_over_at_exit(void)
 {
 	struct pollfd port = { .fd = net.port.fd, .events = POLLIN };
 	struct port_owner owner;

@@ -187,6 +187,46 @@ static void refused(void **state)
 	sides_run(SIDES_PROCESSES, refused_client, refusing_server, NULL);
 }
 
+/* --- a program that exits
+ * ----------------------------------------------------------------
+ */
+
+/* With a connection, a request that nobody took, and one that it made. */
+static void exiting_server(struct side *side)
+{
+	struct cm_listener listener;
+	struct cm_end end;
+
+	cm_listen(&listener, LOOPBACK, 0);
+	side_put(side, &listener.port, sizeof(listener.port));
+	cm_accept(&listener, &end);
+	side_meet(side);
+	cm_take_request(&listener, &end);
+	exit(0);
+}
+
+static void left_client(struct side *side)
+{
+	struct rdma_conn_param param = cm_param(NULL, 0);
+	struct cm_end end, waiting;
+	uint16_t port = get_port(side);
+
+	cm_connect(&end, LOOPBACK, port);
+	side_meet(side);
+	cm_resolve(&waiting, LOOPBACK, port);
+	CHECK_CALL(rdma_connect(waiting.id, &param));
+	CHECK_EQ(cm_expect(waiting.channel, RDMA_CM_EVENT_REJECTED).status, BY_CONSUMER);
+	CHECK(cm_expect(end.channel, RDMA_CM_EVENT_DISCONNECTED).id == end.id);
+	cm_close(&waiting);
+	cm_close(&end);
+}
+
+static void exits(void **state)
+{
+	(void)state;
+	sides_run(SIDES_PROCESSES, left_client, exiting_server, NULL);
+}
+
 /* --- a way that there is not -----------------------------------------------------------
  */
 
@@ -222,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_processes),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(exits),
 		cmocka_unit_test(no_way),
 	};
 
