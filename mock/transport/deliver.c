@@ -103,7 +103,7 @@ static bool fits_inline(const struct request *req)
 	       sge->length >= packet->length &&
 	       (!packet->length ||
 	        mr_check(req->owner, sge->lkey, rq_of(req)->pd, IBV_ACCESS_LOCAL_WRITE,
-	                 sge->addr, sge->length, &va));
+	                 sge->addr, packet->length, &va));
 }
 
 /* It is placed by its owner's poll. */
@@ -120,8 +120,8 @@ static enum outcome deliver_inline(const struct request *req)
 	               : RESP_DONE;
 }
 
-/* The receive's scatter list, cut to the payload, in the owner's addresses. NULL status:
- * all is well. */
+/* The receive's scatter list, cut to the payload, in the owner's addresses. What of a
+ * piece is not used need not be in its region: adapters look at what they write. */
 static enum ibv_wc_status scatter_list(const struct request *req, struct iovec *iov,
                                        unsigned int *iovs)
 {
@@ -135,7 +135,7 @@ static enum ibv_wc_status scatter_list(const struct request *req, struct iovec *
 		if (!take)
 			continue;
 		if (!mr_check(req->owner, sge->lkey, rq_of(req)->pd,
-		              IBV_ACCESS_LOCAL_WRITE, sge->addr, sge->length, &va))
+		              IBV_ACCESS_LOCAL_WRITE, sge->addr, take, &va))
 			return IBV_WC_LOC_PROT_ERR;
 		iov[count++] = (struct iovec){ (void *)(uintptr_t)va, take };
 		left -= take;

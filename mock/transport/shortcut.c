@@ -62,7 +62,7 @@ static inline const struct rwqe *receive_for(const struct peer *owner,
 
 	if (unlikely(!wqe || !wqe->num_sge || wqe->sge->length < length ||
 	             !mr_check(owner, wqe->sge->lkey, rq->pd, IBV_ACCESS_LOCAL_WRITE,
-	                       wqe->sge->addr, wqe->sge->length, &va)))
+	                       wqe->sge->addr, length, &va)))
 		return NULL;
 	return wqe;
 }

@@ -566,6 +566,52 @@ static void loop_to_itself_body(struct side *side)
 }
 ALONE(loop_to_itself)
 
+/* --- receives longer than their regions
+ * -------------------------------------------------------------------- */
+
+/* The messages of a size that travels with its completion, and of one that does not. */
+static void expect_end_of_region(uint32_t room, uint32_t length, bool shared,
+                                 enum ibv_wc_status receiver)
+{
+	struct ibv_mr *mr;
+	struct rc_config config = rc_default;
+	struct rc_pair pair;
+	struct ibv_sge sge;
+
+	config.shared_receive = shared;
+	rc_pair_open(&pair, &config);
+	mr = CHECK_OBJECT(
+	        ibv_reg_mr(pair.b.pd, pair.b.buffer, room, IBV_ACCESS_LOCAL_WRITE));
+	sge = (struct ibv_sge){ (uintptr_t)pair.b.buffer, 2 * room, mr->lkey };
+	rc_fill(pair.a.buffer, length, 3);
+	CHECK_EQ(rc_post_recv_sges(&pair.b, 1, &sge, 1), 0);
+	rc_do(&pair.a, &(struct rc_op){ .opcode = IBV_WR_SEND,
+	                                .id = 2,
+	                                .flags = IBV_SEND_SIGNALED,
+	                                .length = length });
+	rc_expect(pair.b.recv_cq, 1, receiver);
+	rc_expect(pair.a.send_cq, 2,
+	          receiver == IBV_WC_SUCCESS ? IBV_WC_SUCCESS : IBV_WC_REM_OP_ERR);
+	if (receiver == IBV_WC_SUCCESS)
+		rc_expect_filled(pair.b.buffer, length, 3);
+	CHECK_EQ(ibv_dereg_mr(mr), 0);
+	rc_pair_close(&pair);
+}
+
+/* What a message does not use of its receive need not be in the region; what it uses
+ * does. */
+static void receive_beyond_its_region_body(struct side *side)
+{
+	(void)side;
+	for (int shared = 0; shared <= 1; shared++) {
+		expect_end_of_region(16, 16, shared, IBV_WC_SUCCESS);
+		expect_end_of_region(16, 17, shared, IBV_WC_LOC_PROT_ERR);
+		expect_end_of_region(2000, 2000, shared, IBV_WC_SUCCESS);
+		expect_end_of_region(2000, 2001, shared, IBV_WC_LOC_PROT_ERR);
+	}
+}
+ALONE(receive_beyond_its_region)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -586,6 +632,7 @@ int main(void)
 		cmocka_unit_test(sizes_between_processes),
 		cmocka_unit_test(sizes_between_threads),
 		cmocka_unit_test(loop_to_itself),
+		cmocka_unit_test(receive_beyond_its_region),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
