@@ -137,7 +137,7 @@ static void deliver_missed(struct inbox *inbox)
 }
 
 /* Each message is copied out, so that its place is free before its handler runs. */
-static void read_inbox(void)
+void engine_read_inbox(void)
 {
 	struct inbox *inbox = &segment_head()->inbox;
 	uint32_t head = atomic_load(&inbox->head);
@@ -306,7 +306,7 @@ static void *run(void *arg)
 	host_lock(life);
 	sem_post(&engine.started);
 	while (!atomic_load(&engine.stop)) {
-		read_inbox();
+		engine_read_inbox();
 		timers_run();
 		/* What comes of a look may be a timer of ours. */
 		if (!peers_look())

@@ -86,6 +86,8 @@ int engine_start(int bell);
 int engine_stop(bool exiting);
 /* Watches a descriptor for the death of the process in that slot. */
 int engine_watch(int pidfd, uint32_t slot);
+/* Of the engine's thread: all messages that are there now. */
+void engine_read_inbox(void);
 
 /* timer.c: the engine's heap. */
 /* Fires what is due, and has the engine woken for what comes next. */

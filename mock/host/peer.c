@@ -241,12 +241,16 @@ void peer_unwatch(struct peer_watch *watch)
 	pthread_mutex_unlock(&lock);
 }
 
-/* The lock is held, but not while lost() runs. */
+/* The lock is held, but not while lost() runs. What the peer said before it died, it
+ * said: that comes first, and may have been put in after the engine looked last. */
 static void tell_watchers(struct peer *peer)
 {
 	struct peer_watch *watch;
 
 	peer->users++;
+	pthread_mutex_unlock(&lock);
+	engine_read_inbox();
+	pthread_mutex_lock(&lock);
 	while (!list_empty(&peer->watches)) {
 		watch = list_entry(peer->watches.next, struct peer_watch, node);
 		list_del(&watch->node);

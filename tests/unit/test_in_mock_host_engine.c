@@ -440,6 +440,63 @@ static void leaving_is_told_as_death(void **state)
 	finish(&child);
 }
 
+enum { LAST_WORDS = 3 };
+
+static void speak_and_die(struct peer *parent, int told, int order)
+{
+	tell(told, NULL);
+	wait_for_order(order);
+	post_numbers(parent, LAST_WORDS);
+	_exit(0);
+}
+
+static void lost_after_last_words(struct peer_watch *watch)
+{
+	assert_false(peer_alive(watch->peer));
+	assert_int_equal(next_number, LAST_WORDS);
+	sem_post(&death);
+}
+
+struct hold {
+	struct timer timer;
+	sem_t entered, leave;
+};
+
+static void hold_engine(struct timer *timer)
+{
+	struct hold *hold = container_of(timer, struct hold, timer);
+
+	sem_post(&hold->entered);
+	sem_wait(&hold->leave);
+}
+
+/* The engine, which was busy, finds both at once. */
+static void last_words_come_before_death(void **state)
+{
+	struct peer_watch watch;
+	struct child child;
+	struct hold hold;
+	siginfo_t dead;
+
+	(void)state;
+	sem_init(&death, 0, 0);
+	sem_init(&hold.entered, 0, 0);
+	sem_init(&hold.leave, 0, 0);
+	expect_numbers();
+	start(&child, speak_and_die);
+	peer_watch(&watch, child.peer, lost_after_last_words);
+	timer_init(&hold.timer, hold_engine);
+	timer_arm(&hold.timer, 1);
+	sem_wait(&hold.entered);
+	assert_int_equal(write(child.order, "x", 1), 1);
+	waitid(P_PID, (id_t)child.told.pid, &dead, WEXITED | WNOWAIT);
+	sem_post(&hold.leave);
+	sem_wait(&death);
+	timer_cancel_sync(&hold.timer);
+	peer_unwatch(&watch);
+	finish(&child);
+}
+
 /* The program closes everything, ours included: slower, but no spinning, no hang. */
 static void closed_descriptors_are_survived(void **state)
 {
@@ -481,6 +538,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(own_memory_is_copied, attach, detach),
 		cmocka_unit_test_teardown(death_is_told, left_behind),
 		cmocka_unit_test_teardown(leaving_is_told_as_death, left_behind),
+		cmocka_unit_test_teardown(last_words_come_before_death, left_behind),
 		cmocka_unit_test(closed_descriptors_are_survived),
 	};
 	int failed;
