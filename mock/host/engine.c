@@ -36,6 +36,7 @@ static struct {
 	sem_t started;
 	int bell, timer, poll;
 	inbox_handler *_Atomic handler[INBOX_KINDS];
+	void (*_Atomic last_words)(void);
 } engine = { .bell = -1, .timer = -1, .poll = -1 };
 
 /* Held while one of them is looked after. */
@@ -52,6 +53,11 @@ bool in_engine(void)
 void inbox_handle(enum inbox_kind kind, inbox_handler *handler)
 {
 	atomic_store(&engine.handler[kind], handler);
+}
+
+void engine_last_words(void (*say)(void))
+{
+	atomic_store(&engine.last_words, say);
 }
 
 /* The sleeper looks at tail after it moved head, we at head after we moved tail. */
@@ -312,6 +318,8 @@ static void *run(void *arg)
 		if (!peers_look())
 			wait_for_events();
 	}
+	if (atomic_load(&engine.last_words))
+		atomic_load (&engine.last_words)();
 	host_unlock(life);
 	return NULL;
 }

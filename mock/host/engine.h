@@ -98,6 +98,10 @@ void engine_resume(struct engine_source *source);
  * that is not there, nothing. */
 void engine_remove(struct engine_source *source);
 
+/* Called by the engine as the last that it does, when the process exits or leaves the
+ * host; the process counts as alive until then. */
+void engine_last_words(void (*say)(void));
+
 /* Whether the caller is the engine thread. */
 bool in_engine(void);
 

@@ -21,6 +21,7 @@ static void init(void)
 	inspect_init();
 	responder_init();
 	net_set_takers(&wire_takers);
+	engine_last_words(wire_farewells);
 }
 
 void transport_init(void)

@@ -48,6 +48,21 @@ void wire_farewell(struct qp_shared *qp)
 	}
 }
 
+static void take_leave(struct qp *qp)
+{
+	if (!qp->opened) {
+		responder_lock(peer_self(), qp->sh);
+		wire_farewell(qp->sh);
+		owner_unlock(&qp->sh->lock);
+	}
+	qp_release(qp);
+}
+
+void wire_farewells(void)
+{
+	qp_each(take_leave);
+}
+
 static void send_answers(void)
 {
 	for (unsigned int i = 0; i < later.answers; i++) {

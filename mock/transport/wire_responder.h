@@ -99,5 +99,7 @@ void wire_answer_now(struct qp_shared *qp);
  * responder's lock is held.
  */
 void wire_farewell(struct qp_shared *qp);
+/* Those of all QPs that a program left open when it exited; in the engine. */
+void wire_farewells(void);
 
 #endif

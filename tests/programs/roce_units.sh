@@ -9,7 +9,7 @@
 hosts 1
 MOCKRDMA_LINK=roce
 export MOCKRDMA_LINK
-for test in rc_ops rc_errors rc_psn rc_queues uc xrc mw; do
+for test in rc_ops rc_errors rc_psn rc_queues uc xrc mw exit; do
 	program=$BUILD/tests/unit/test_mock_$test
 	[ -x "$program" ] || skip "$program is not built"
 	on 1 "$program" >"$TEST_TMP/$test.log" 2>&1 || fail "test_mock_$test over packets: exit status $?"
