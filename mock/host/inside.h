@@ -96,6 +96,10 @@ void timers_discard(void);
 /* Of the engine: to be woken at this time; replaces what it was told before. */
 void engine_wake_at(uint64_t deadline);
 
+/* port.c, for tests: after how long (2 ms) a turn at the port is taken from who has it.
+ */
+void port_turn_may_last(uint64_t ns);
+
 /*
  * fork(): each file that locks brings its state to rest before, and goes on (in the
  * parent) or forgets everything (in the child) afterwards.

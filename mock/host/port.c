@@ -75,6 +75,13 @@ bool registry_port_alone(void)
 	return atomic_load_explicit(&table()->ports, memory_order_relaxed) <= 1;
 }
 
+static uint64_t turn_most = TURN_NS;
+
+void port_turn_may_last(uint64_t ns)
+{
+	turn_most = ns;
+}
+
 static struct {
 	uint64_t mine;  /* of this turn */
 	uint64_t other; /* who was at it when we asked, … */
@@ -106,7 +113,7 @@ bool registry_port_turn(void)
 		turn.since = now_ns();
 		return false;
 	}
-	return now_ns() - turn.since > TURN_NS && take_turn(now);
+	return now_ns() - turn.since > turn_most && take_turn(now);
 }
 
 /* Another may have taken it, as ours took too long. */
