@@ -45,7 +45,8 @@ static bool shrink(struct region *region)
 
 static int take_from_budget(struct region *region, struct budget *budget)
 {
-	if (!budget)
+	/* Of which it takes nothing may be gone when it is closed. */
+	if (!budget || !bytes_of(region))
 		return 0;
 	while (!budget_take(budget, bytes_of(region)))
 		if (!shrink(region))
@@ -98,6 +99,8 @@ int region_open_as(struct region *region, struct srdma_session *session,
 		return fault(FAULT_PROTOCOL,
 		             "the peer asks for %u slots of %u bytes: at most %u of %u",
 		             slots, slot_size, REGION_SLOTS, REGION_SLOT_SIZE);
+	if (!bytes_of(region))
+		return 0;
 	if (budget && !budget_take(budget, bytes_of(region)))
 		return fault(FAULT_BUSY,
 		             "the memory for transfers is in use: try again later");

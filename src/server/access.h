@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "server/exports.h"
+#include "server/limits.h"
 
 enum access_right {
 	ACCESS_PING = 1,
@@ -27,7 +28,8 @@ enum access_export_right {
 
 struct access {
 	unsigned rights;
-	uint8_t exports[]; /* by the export's number */
+	struct limits limits; /* what rules say of them */
+	uint8_t exports[];    /* by the export's number */
 };
 
 /* Without any right, for that many exports; for free(). NULL: out of memory. */

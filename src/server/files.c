@@ -19,6 +19,7 @@ struct request {
 	uint32_t id;
 	bool cancelled;
 	bool replace;
+	bool counted;    /* among the client's open files */
 	unsigned rights; /* that it needs on the export */
 	uint64_t size;
 	struct export_path path;
@@ -63,6 +64,7 @@ static void note_gone(struct transfer *transfer)
 	struct peer *peer = note->peer;
 
 	free(note);
+	account_return_file(&peer->server->accounts, peer->account);
 	peer_settle(peer);
 	peer_let_go(peer);
 }
@@ -111,6 +113,7 @@ static int start_transfer(struct request *request, bool put)
 		free(note);
 		return error;
 	}
+	request->counted = false; /* the transfer is, from now on */
 	peer_hold(request->peer);
 	peer_log(request->peer, SRDMA_LOG_DEBUG, "%s '%s' begins",
 	         put ? "receiving" : "sending", note->path);
@@ -126,6 +129,8 @@ static void end_request(struct request *request)
 	if (request->fd >= 0)
 		close(request->fd);
 	newfile_free(request->file);
+	if (request->counted)
+		account_return_file(&peer->server->accounts, peer->account);
 	free(request);
 	peer_settle(peer);
 	peer_let_go(peer);
@@ -210,6 +215,9 @@ static int make_request(struct peer *peer, const struct app_message *message,
 	error = exports_find(&peer->server->settings.exports, path, &request->path);
 	if (!error)
 		error = check_rights(request);
+	if (!error)
+		error = account_take_file(&peer->server->accounts, peer->account);
+	request->counted = !error;
 	if (error)
 		free(request);
 	else

@@ -40,6 +40,8 @@ static void destroy(struct listing *listing)
 		closedir(listing->directory);
 	if (peer->listing == listing)
 		peer->listing = NULL;
+	if (listing->path.export)
+		account_return_file(&peer->server->accounts, peer->account);
 	free(listing);
 	peer_settle(peer);
 	peer_let_go(peer);
@@ -220,6 +222,8 @@ static int begin(struct peer *peer, struct listing *listing,
 		                     &listing->path);
 	if (!error && message->path.length)
 		error = peer_check_export(peer, listing->path.export, ACCESS_LS, "list");
+	if (!error && message->path.length)
+		error = account_take_file(&peer->server->accounts, peer->account);
 	return error;
 }
 

@@ -63,6 +63,7 @@ void peer_let_go(struct peer *peer)
 {
 	if (--peer->references > 0)
 		return;
+	account_leave(&peer->server->accounts, peer->account);
 	free(peer->access);
 	free(peer->name);
 	free(peer);
@@ -101,8 +102,10 @@ static int find_access(const struct loop *loop, struct srdma_session *session,
 	int found = policy_access(loop->policy, &loop->server->settings.exports, identity,
 	                          out);
 
-	if (found > 0)
+	if (found > 0) {
+		limits_default(&(*out)->limits, &loop->server->settings.client_limits);
 		return 0;
+	}
 	if (found < 0)
 		return SRDMA_ENOMEM;
 	reject(session, SRDMA_EREFUSED,
@@ -123,6 +126,7 @@ void peer_policy_changed(struct peer *peer)
 		return;
 	free(peer->access);
 	peer->access = access;
+	account_set_limits(peer->account, &access->limits);
 	if (uses_what_it_has_not(peer))
 		reject(peer->session, SRDMA_EREFUSED,
 		       "the server's policy changed: '%.200s' may no longer do what "
@@ -317,24 +321,16 @@ static void on_released(struct srdma_session *session, uint64_t tag, void *user)
  * Life
  */
 
-static int on_authenticated(struct srdma_session *session, void *user)
+static struct peer *peer_new(struct loop *loop, struct srdma_session *session)
 {
-	struct loop *loop = container_of(user, struct loop, owner);
-	struct access *access;
-	struct peer *peer;
-	int error = find_access(loop, session, &access);
+	struct peer *peer = calloc(1, sizeof(*peer));
 
-	if (error)
-		return error;
-	peer = calloc(1, sizeof(*peer));
 	if (peer)
 		peer->name = strdup(srdma_identity_text(srdma_session_peer(session)));
 	if (!peer || !peer->name) {
-		free(access);
 		free(peer);
-		return SRDMA_ENOMEM;
+		return NULL;
 	}
-	peer->access = access;
 	peer->owner.is_peer = true;
 	peer->loop = loop;
 	peer->server = loop->server;
@@ -342,14 +338,51 @@ static int on_authenticated(struct srdma_session *session, void *user)
 	peer->id = srdma_session_id(session);
 	peer->active_us = clock_us();
 	peer->references = 1;
-	peer->channel.budget = &loop->server->budget;
-	peer->channel.sync = !loop->server->settings.no_sync;
-	channel_init(&peer->channel, session, loop->server->jobs);
 	list_init(&peer->held);
 	list_init(&peer->requests);
+	return peer;
+}
+
+/* 0, or the session is rejected. */
+static int open_account(struct loop *loop, struct srdma_session *session,
+                        const struct access *access, struct account **out)
+{
+	int error = account_join(&loop->server->accounts, srdma_session_peer(session),
+	                         &access->limits, out);
+
+	if (error)
+		reject(session, SRDMA_ELIMIT, "%s", fault_text());
+	return error;
+}
+
+static int on_authenticated(struct srdma_session *session, void *user)
+{
+	struct loop *loop = container_of(user, struct loop, owner);
+	struct account *account;
+	struct access *access;
+	struct peer *peer;
+
+	if (find_access(loop, session, &access))
+		return SRDMA_EREFUSED;
+	if (open_account(loop, session, access, &account))
+		goto free_access;
+	peer = peer_new(loop, session);
+	if (!peer)
+		goto leave;
+	peer->access = access;
+	peer->account = account;
+	peer->channel.budget = &account->memory;
+	peer->channel.sync = !loop->server->settings.no_sync;
+	channel_init(&peer->channel, session, loop->server->jobs);
 	list_append(&loop->peers, &peer->node);
 	srdma_session_set_user(session, &peer->owner);
 	return 0;
+
+leave:
+	account_leave(&loop->server->accounts, account);
+free_access:
+	free(access);
+	return SRDMA_ELIMIT;
 }
 
 static void log_established(const struct peer *peer, const struct srdma_attestation *a)

@@ -38,8 +38,9 @@ struct peer {
 	uint64_t id;
 	char *name;            /* who it is */
 	struct access *access; /* what it may do */
-	struct list held;      /* messages that wait until the answers before are gone */
-	struct list requests;  /* files being opened */
+	struct account *account;
+	struct list held;     /* messages that wait until the answers before are gone */
+	struct list requests; /* files being opened */
 	unsigned request_count;
 	struct listing *listing;
 	struct scratch scratch;

@@ -191,6 +191,7 @@ int policy_access(const struct policy *policy, const struct exports *exports,
 			continue;
 		rules++;
 		access->rights |= rule->rights;
+		limits_join(&access->limits, &rule->limits);
 		for (unsigned e = 0; e < exports->count; e++)
 			access->exports[e] |= rule->exports[e];
 	}

@@ -31,6 +31,7 @@ struct policy_rule {
 	struct policy_who *who;
 	unsigned who_count;
 	unsigned rights;
+	struct limits limits;
 	uint8_t *exports; /* a mask of enum access_export_right for each of the exports */
 };
 

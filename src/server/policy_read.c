@@ -357,10 +357,49 @@ static int take_who(struct reader *reader, yaml_node_t *node, void *target)
  * The file
  */
 
+static int take_limit(struct reader *reader, const yaml_node_pair_t *pair,
+                      struct limits *limits)
+{
+	yaml_node_t *key = node_of(reader, pair->key);
+	yaml_node_t *value = node_of(reader, pair->value);
+	const char *text = NULL, *name = text_of(key);
+	enum limit limit = limit_find(name, strlen(name));
+	char why[FAULT_TEXT];
+
+	if (limit == LIMIT_COUNT)
+		return wrong_at(reader, &key->start_mark,
+		                "there is no limit '%.60s'; there are: sessions, memory, "
+		                "files, messages",
+		                name);
+	if (take_text(reader, value, &text))
+		return -FAULT_CONFIG;
+	if (!limit_parse(limit, text, &limits->value[limit]))
+		return 0;
+	snprintf(why, sizeof(why), "%s", fault_text());
+	return wrong_at(reader, &value->start_mark, "%.200s", why);
+}
+
+static int take_limits(struct reader *reader, yaml_node_t *node, void *target)
+{
+	struct policy_rule *rule = target;
+	int error = check_mapping(reader, node, "limits");
+
+	if (error)
+		return error;
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	     !error && pair < node->data.mapping.pairs.top; pair++) {
+		error = check_once(reader, node, pair);
+		if (!error)
+			error = take_limit(reader, pair, &rule->limits);
+	}
+	return error;
+}
+
 static const struct key rule_keys[] = {
 	{ "who", take_who, true },
 	{ "allow", take_allow, false },
 	{ "exports", take_exports, false },
+	{ "limits", take_limits, false },
 	{ NULL, NULL, false },
 };
 

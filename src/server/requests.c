@@ -2,10 +2,9 @@
 /* What a client asks for, message by message. */
 #include "server/peer.h"
 
-static int refuse(struct peer *peer, const struct app_message *message)
+static int refuse(struct peer *peer, const struct app_message *message, int error)
 {
-	peer_refuse(peer, message->id, app_type_name(message->type), -FAULT_FORBIDDEN,
-	            fault_text());
+	peer_refuse(peer, message->id, app_type_name(message->type), error, fault_text());
 	return 0;
 }
 
@@ -23,7 +22,7 @@ static int on_ping(struct peer *peer, const struct app_message *message)
 	struct app_message pong = *message;
 
 	if (peer_check(peer, ACCESS_PING, "ping"))
-		return refuse(peer, message);
+		return refuse(peer, message, -FAULT_FORBIDDEN);
 
 	pong.type = APP_PONG;
 	return answer(peer, &pong);
@@ -34,7 +33,7 @@ static int on_text(struct peer *peer, const struct app_message *message)
 	struct app_message echo = *message;
 
 	if (peer_check(peer, ACCESS_SEND, "send messages"))
-		return refuse(peer, message);
+		return refuse(peer, message, -FAULT_FORBIDDEN);
 	echo.type = APP_ECHO;
 	peer_log(peer, SRDMA_LOG_INFO, "sent a message of %zu bytes",
 	         message->payload.length);
@@ -115,6 +114,10 @@ int request_handle(struct peer *peer, const struct app_message *message)
 
 	if (error || taken)
 		return error;
+	/* Those of transfers keep their own pace, and are not counted. */
+	if (message->type != APP_FAIL &&
+	    account_count_message(&peer->server->accounts, peer->account))
+		return refuse(peer, message, -FAULT_BUSY);
 	if (!handlers[message->type])
 		return fault(FAULT_PROTOCOL, "a client must not send %s",
 		             app_type_name(message->type));

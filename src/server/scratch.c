@@ -30,7 +30,7 @@ static int make(struct peer *peer)
 	if (!size)
 		return fault(FAULT_UNSUPPORTED, "this server has no scratch regions "
 		                                "(--scratch 0)");
-	if (!budget_take(&peer->server->budget, size))
+	if (!budget_take(&peer->account->memory, size))
 		return fault(FAULT_BUSY,
 		             "the server's memory is in use: try again later");
 	scratch->size = size;
@@ -86,6 +86,6 @@ void scratch_close(struct peer *peer)
 	if (scratch->buffer)
 		srdma_buffer_unregister(scratch->buffer);
 	free(scratch->memory);
-	budget_return(&peer->server->budget, scratch->size);
+	budget_return(&peer->account->memory, scratch->size);
 	*scratch = (struct scratch){ 0 };
 }

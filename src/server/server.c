@@ -129,7 +129,8 @@ int server_start(struct server *server)
 {
 	int error = set_context(server);
 
-	server->budget.limit = server->settings.transfer_memory;
+	accounts_init(&server->accounts, server->settings.max_files,
+	              server->settings.max_messages, server->settings.transfer_memory);
 	if (!error)
 		error = server_load_policy(server);
 	if (!error)
@@ -234,6 +235,7 @@ void server_finish(struct server *server)
 		event_base_free(server->base);
 	}
 	policy_drop(server->policy);
+	accounts_clear(&server->accounts);
 	libevent_global_shutdown();
 	srdma_context_free(server->context);
 	if (!ran)

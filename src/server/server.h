@@ -5,8 +5,8 @@
 
 #include <stdatomic.h>
 
-#include "program/budget.h"
 #include "program/jobs.h"
+#include "server/account.h"
 #include "server/settings.h"
 #include "srdma.h"
 
@@ -31,7 +31,7 @@ struct server {
 	struct srdma_context *context;
 	struct policy *policy; /* in force; the main thread's. NULL: none */
 	struct jobs *jobs;
-	struct budget budget; /* of transfers and scratch regions */
+	struct accounts accounts;
 	struct server_totals totals;
 	struct event_base *base; /* of the main thread */
 	struct acceptor *acceptor;

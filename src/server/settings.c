@@ -12,6 +12,7 @@
 
 static int option_export(const struct option_spec *spec, void *place, const char *value);
 static int option_listen(const struct option_spec *spec, void *place, const char *value);
+static int option_limits(const struct option_spec *spec, void *place, const char *value);
 
 #define AT(member) OPTION_AT(struct settings, member)
 #define GiB        (UINT64_C(1) << 30)
@@ -60,6 +61,17 @@ const struct option_spec server_options[] = {
 	  option_count, AT(io_threads), 1, 256 },
 	{ "max-sessions", 0, "N", "clients at a time (default: 10000)", option_count,
 	  AT(max_sessions), 1, 1000000 },
+	{ "max-files", 0, "N",
+	  "files and directories open for clients at a time; 0: no limit (default: 0)",
+	  option_count, AT(max_files), 0, 1000000 },
+	{ "max-messages", 0, "N",
+	  "messages of clients a second, together; 0: no limit (default: 0)",
+	  option_count, AT(max_messages), 0, 1000000000 },
+	{ "client-limits", 0, "LIMITS",
+	  "of each client, over all its sessions: NAME=VALUE,... with sessions, memory "
+	  "(registered), files (open) and messages (a second); a policy may give others "
+	  "(default: none)",
+	  option_limits, AT(client_limits) },
 	{ "handshake-timeout", 0, "TIME",
 	  "give a client so long for each step up to an established session "
 	  "(default: 10s)",
@@ -175,6 +187,12 @@ static int option_listen(const struct option_spec *spec, void *place, const char
 	free(host);
 	free(port);
 	return error ? error : option_text(spec, place, value);
+}
+
+static int option_limits(const struct option_spec *spec, void *place, const char *value)
+{
+	(void)spec;
+	return limits_parse(value, place);
 }
 
 static int finish(struct settings *settings)

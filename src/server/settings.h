@@ -8,6 +8,7 @@
 
 #include "program/cli.h"
 #include "server/exports.h"
+#include "server/limits.h"
 #include "srdma.h"
 
 struct export_texts {
@@ -36,6 +37,9 @@ struct settings {
 	uint64_t drain_timeout_ms;
 	uint64_t scratch_size;
 	uint64_t transfer_memory;
+	uint64_t max_files;
+	uint64_t max_messages;
+	struct limits client_limits;
 	uint64_t message_size;
 	unsigned connect;
 	enum srdma_log_level log_level;
