@@ -104,7 +104,7 @@ enum srdma_code {
 	SRDMA_ERANDOM = -21, /* internal: the random generator failed */
 	SRDMA_EINTERNAL = -22, /* internal */
 	SRDMA_ENETWORK = -23, /* peer: the RDMA connection broke (retries exhausted, …) */
-	SRDMA_ESEAL = -24, /* protocol: a sealed message was altered, replayed, … */
+	SRDMA_ESEAL = -24,    /* protocol: a sealed message was altered, replayed, … */
 };
 
 /* The category of a code returned by this library; SRDMA_INTERNAL for a code it does not
@@ -184,8 +184,8 @@ enum srdma_number_option {
 	/* mask of enum srdma_connect: what a server accepts; a client takes DIRECT where
 	   it may. 3; 1–3 */
 	SRDMA_OPT_CONNECT = 1,
-	/* mask of enum srdma_protection: what a server accepts, what a client offers. 1;
-	   1 */
+	/* mask of enum srdma_protection: what a server accepts, what a client offers;
+	   the server takes a seal where both have one. SRDMA_PROTECTION_SEALED; 1–7 */
 	SRDMA_OPT_PROTECTION,
 	/* bytes: largest message that this side receives; the peer has its own. 16384;
 	   1024–1048576 */
@@ -196,7 +196,8 @@ enum srdma_number_option {
 	/* operations (messages, reads, writes) in flight from this side, a session. 32;
 	   4–4096 */
 	SRDMA_OPT_SEND_DEPTH,
-	/* reads in flight, a session, each way (bounded by the device). 16; 1–128 */
+	/* reads in flight, a session, each way (bounded by the device); where messages
+	   are sealed: requests to be answered, each with a receive buffer. 16; 1–128 */
 	SRDMA_OPT_READ_DEPTH,
 	/* receive buffers that a worker's sessions share, at most; it starts with few and
 	   grows with the sessions. 4096; 16–1048576 */
@@ -222,6 +223,13 @@ enum srdma_number_option {
 	SRDMA_OPT_SPIN,
 	/* physical port of the device. 1; 1–255 */
 	SRDMA_OPT_IB_PORT,
+	/* A key that seals our messages is replaced after so many messages, bytes (of
+	   messages), or ms. 2^22; 1–2^28 */
+	SRDMA_OPT_REKEY_MESSAGES,
+	/* 2^34; 1–2^37 */
+	SRDMA_OPT_REKEY_BYTES,
+	/* 3600000; 1–86400000 */
+	SRDMA_OPT_REKEY_TIME,
 };
 
 /* A new context with default options and nothing loaded. Free with srdma_context_free().
@@ -555,7 +563,7 @@ struct srdma_attestation {
 	char psn_peer[12];  /* secret of the session: equal to the peer's psn_peer and
 	                       psn_local */
 	char tls[48];       /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
-	char protection[24];        /* "none" */
+	char protection[24];        /* "aes-256-gcm", "chacha20-poly1305", "none" */
 	enum srdma_connect connect; /* how the QP was connected */
 	char device[64];            /* "mock0" */
 	char gid[48];               /* our GID, as text */

@@ -39,7 +39,8 @@ static int cq_size(const struct adapter *adapter)
 	const uint64_t *number = adapter->worker->options.number;
 	uint64_t sessions = adapter->worker->single ? 1 : number[SRDMA_OPT_MAX_SESSIONS];
 	uint64_t sends = sessions * (number[SRDMA_OPT_SEND_DEPTH] + ENDPOINT_SPARE_SENDS);
-	uint64_t own = number[SRDMA_OPT_CREDITS] + ENDPOINT_SPARE_RECEIVES;
+	uint64_t own = endpoint_receives(number, number[SRDMA_OPT_PROTECTION] &
+	                                                 SRDMA_PROTECTION_SEALED);
 	uint64_t receives = adapter->srq ? adapter->shared_most : sessions * own;
 	uint64_t most = (uint64_t)adapter->limits.max_cqe;
 
@@ -71,7 +72,7 @@ static bool create_srq(struct adapter *adapter)
 	adapter->srq = device_create_srq(adapter->pd, adapter->shared_most);
 	adapter->pool = (struct pool){ .pd = adapter->pd,
 		                       .srq = adapter->srq,
-		                       .stride = number[SRDMA_OPT_MESSAGE_SIZE] };
+		                       .stride = endpoint_message_room(number) };
 	return adapter->srq != NULL;
 }
 

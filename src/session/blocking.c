@@ -96,6 +96,26 @@ static int wait_for_last(struct srdma_session *session, uint64_t end)
 	return error ? error : data->awaited_status;
 }
 
+static bool has_been_answered(const struct srdma_session *session, uint64_t sequence)
+{
+	return session->staged.ended >= sequence;
+}
+
+/* The one-sided operation that was started last. */
+static int wait_for_access(struct srdma_session *session, uint64_t end)
+{
+	struct staged *staged = &session->staged;
+	int error;
+
+	if (!sealing_is_on(session))
+		return wait_for_last(session, end);
+	staged->awaited = staged->begun;
+	staged->awaited_status = 0;
+	error = wait_for(session, has_been_answered, staged->begun, end);
+	staged->awaited = 0;
+	return error ? error : staged->awaited_status;
+}
+
 static bool can_send(const struct srdma_session *session, uint64_t unused)
 {
 	(void)unused;
@@ -176,7 +196,7 @@ static int one_sided_wait(one_sided_fn *start, struct srdma_session *session,
 	}
 	if (error)
 		return error;
-	error = wait_for_last(session, end);
+	error = wait_for_access(session, end);
 	if (error && session->phase != PHASE_CLOSED) {
 		/* The device must let go of the range before the caller has it again. */
 		srdma_session_abort(session, "an operation took too long");

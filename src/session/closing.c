@@ -108,7 +108,6 @@ void closing_frame(struct srdma_session *session, const struct frame *frame)
 
 static void tell_total(struct srdma_session *session, enum frame_type type)
 {
-	session->data.frozen = true;
 	session_send(session,
 	             &(struct frame){ .type = type, .count = session->data.sent });
 }
@@ -118,7 +117,7 @@ void closing_advance(struct srdma_session *session)
 	struct closing *closing = &session->closing;
 	bool all = session->data.received == closing->peer_total;
 
-	if (data_in_flight(session))
+	if (data_in_flight(session) || staged_is_busy(session))
 		return;
 	if (closing->local && !closing->sent && !closing->peer) {
 		closing->sent = true;

@@ -3,17 +3,15 @@
 #include "session/data.h"
 
 #include <arpa/inet.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "common/log.h"
-#include "session/device.h"
 #include "session/error.h"
 
 /* How long the TLS channel has to tell why the QP failed, when the QP shows it first. */
 #define BROKEN_GRACE_MS 250
+
+#define INLINE_MOST 256 /* of what devices offer */
 
 unsigned data_in_flight(const struct srdma_session *session)
 {
@@ -37,70 +35,9 @@ int data_open(struct srdma_session *session, const struct frame_hello *peer)
 	return 0;
 }
 
-/*
- * The slab: registered copies of messages that are too large to go inline. In slots that
- * come free in the order in which they were taken.
- */
-
 static unsigned lesser(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
-}
-
-static int create_slab(struct srdma_session *session)
-{
-	struct data *data = &session->data;
-	unsigned slots = lesser(data->depth, data->peer_window) + 1;
-	size_t size = slots * data->message_max;
-
-	data->slab_memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (data->slab_memory == MAP_FAILED) {
-		data->slab_memory = NULL;
-		return fail(SRDMA_ENOMEM, "out of memory for messages to send");
-	}
-	data->slab_slots = slots;
-	madvise(data->slab_memory, size, MADV_DONTFORK);
-	data->slab = device_reg_mr(session->endpoint.pd, data->slab_memory, size, 0);
-	if (data->slab)
-		return 0;
-	munmap(data->slab_memory, size);
-	data->slab_memory = NULL;
-	return fail(SRDMA_ENOMEM, "cannot register memory for messages to send");
-}
-
-static void free_slab(struct data *data)
-{
-	device_dereg_mr(data->slab);
-	if (data->slab_memory)
-		munmap(data->slab_memory, data->slab_slots * data->message_max);
-	data->slab = NULL;
-	data->slab_memory = NULL;
-}
-
-void data_rest(struct srdma_session *session)
-{
-	struct data *data = &session->data;
-
-	if (!data->slab_busy && !data->slab_used)
-		free_slab(data);
-	data->slab_busy = false;
-}
-
-static void fill_slot(struct data *data, const void *from, size_t length,
-                      struct ibv_sge *sge)
-{
-	uint8_t *slot = data->slab_memory + data->slab_next * data->message_max;
-
-	memcpy(slot, from, length);
-	*sge = (struct ibv_sge){ (uintptr_t)slot, (uint32_t)length, data->slab->lkey };
-}
-
-static void take_slot(struct data *data)
-{
-	data->slab_busy = true;
-	data->slab_next = (data->slab_next + 1) % data->slab_slots;
-	data->slab_used++;
 }
 
 /*
@@ -125,67 +62,123 @@ static int post(struct srdma_session *session, struct ibv_send_wr *wr,
 	data->ops[data->posted % data->ring] = *op;
 	data->posted++;
 	data->callers += op->kind != 0;
-	if (wr->opcode == IBV_WR_SEND_WITH_IMM)
-		data->sent++;
 	return 0;
 }
 
-static int block(struct srdma_session *session)
+int data_block(struct srdma_session *session)
 {
 	session->data.blocked = true;
 	session->stats.blocked++;
 	return fail(SRDMA_EBLOCKED, "%s cannot take more now", session->name);
 }
 
-/* Small ones go inline, others by a copy in the slab: either way `from` is free
- * afterwards. */
-static int send_copy(struct srdma_session *session, struct message_head head,
-                     const void *from, size_t length, const struct op *op)
+/*
+ * Where a message is put together: on the stack when it goes inline, else in the slab.
+ * What goes inline in clear stays where it is.
+ */
+static int assemble(struct srdma_session *session, const struct message *message,
+                    bool sealed, uint8_t *to, struct ibv_sge *sge, uint32_t *word)
 {
-	struct data *data = &session->data;
-	bool is_inline = length <= session->endpoint.inline_max;
-	struct ibv_sge sge = { (uintptr_t)from, (uint32_t)length, 0 };
-	struct ibv_send_wr wr = {
-		.sg_list = &sge,
-		.num_sge = length ? 1 : 0,
-		.opcode = IBV_WR_SEND_WITH_IMM,
-		.send_flags = is_inline && length ? IBV_SEND_INLINE : 0,
-		.imm_data = htonl(message_encode(head)),
-	};
-	struct op with_slab = *op;
-	int error;
+	size_t length = message->prefix_length + message->length;
 
-	if (is_inline)
-		return post(session, &wr, op);
-	if (!data->slab) {
-		error = create_slab(session);
-		if (error)
-			return error;
+	*word = message_encode(message->head);
+	sge->length = (uint32_t)length;
+	sge->addr = (uintptr_t)to;
+	if (sealed) {
+		sge->length += SEAL_TAG;
+		return sealing_close(session, message, to, word);
 	}
-	if (data->slab_used == data->slab_slots)
-		return block(session);
-	fill_slot(data, from, length, &sge);
-	with_slab.slab = true;
-	error = post(session, &wr, &with_slab);
-	if (!error)
-		take_slot(data);
-	return error;
+	if (sge->lkey)
+		memcpy(to, message->data, length);
+	else
+		sge->addr = (uintptr_t)message->data;
+	return 0;
 }
 
-int data_send_own(struct srdma_session *session, struct message_head head,
-                  const void *data, size_t length)
+int data_send(struct srdma_session *session, const struct message *message,
+              const struct op *op)
+{
+	struct data *data = &session->data;
+	bool sealed = sealing_is_on(session) && message->head.type != MESSAGE_PROOF;
+	size_t size = message->prefix_length + message->length + (sealed ? SEAL_TAG : 0);
+	uint8_t small[INLINE_MOST];
+	bool is_inline = size <= session->endpoint.inline_max && size <= sizeof(small);
+	struct ibv_sge sge = { 0 };
+	struct ibv_send_wr wr = {
+		.sg_list = &sge,
+		.num_sge = size ? 1 : 0,
+		.opcode = IBV_WR_SEND_WITH_IMM,
+		.send_flags = is_inline && size ? IBV_SEND_INLINE : 0,
+	};
+	struct op with_slab = *op;
+	uint32_t word;
+	int error = 0;
+
+	if (!is_inline && !data->slab)
+		error = slab_create(session);
+	if (error)
+		return error;
+	if (!is_inline && !slab_room(data))
+		return data_block(session);
+	with_slab.slab = !is_inline;
+	if (with_slab.slab)
+		sge.lkey = data->slab->lkey;
+	error = assemble(session, message, sealed, is_inline ? small : slab_slot(data),
+	                 &sge, &word);
+	if (error) {
+		session_fail(session, error);
+		return error;
+	}
+	wr.imm_data = htonl(word);
+	error = post(session, &wr, &with_slab);
+	if (error)
+		return error;
+	if (with_slab.slab)
+		slab_take(data);
+	data->sent += message_counts(message->head.type);
+	messages_credits_told(session, message->head.credits);
+	return 0;
+}
+
+int data_send_own(struct srdma_session *session, const struct message *message)
 {
 	static const struct op own = { 0 };
 
-	if (data_in_flight(session) == session->data.ring)
+	if (data_in_flight(session) == session->data.ring || sealing_is_held(session))
 		return SRDMA_EBLOCKED;
-	return send_copy(session, head, data, length, &own);
+	return data_send(session, message, &own);
 }
 
 int data_send_proof(struct srdma_session *session, const uint8_t *proof, size_t length)
 {
-	return data_send_own(session, (struct message_head){ MESSAGE_PROOF, 0 }, proof,
-	                     length);
+	const struct message message = { .head = { .type = MESSAGE_PROOF },
+		                         .data = proof,
+		                         .length = length };
+
+	return data_send_own(session, &message);
+}
+
+/* The entries that are spare in the ring stay for what is not the caller's. */
+static unsigned room(const struct srdma_session *session)
+{
+	const struct data *data = &session->data;
+	unsigned in_flight = data_in_flight(session);
+
+	if (data->callers >= data->depth || in_flight >= data->depth ||
+	    sealing_is_held(session) || staged_holds_back(session))
+		return 0;
+	return lesser(data->depth - data->callers, data->depth - in_flight);
+}
+
+unsigned data_requests(const struct srdma_session *session)
+{
+	const struct data *data = &session->data;
+	unsigned in_flight = data_in_flight(session);
+	unsigned left = in_flight < data->depth ? data->depth - in_flight : 0;
+
+	if (sealing_is_held(session))
+		return 0;
+	return lesser(lesser(left, data->credits), slab_room(data));
 }
 
 bool data_is_writable(const struct srdma_session *session)
@@ -196,13 +189,10 @@ bool data_is_writable(const struct srdma_session *session)
 unsigned srdma_session_writable(const struct srdma_session *session)
 {
 	const struct data *data = &session->data;
-	unsigned room = data->depth - data->callers;
 
 	if (session->phase != PHASE_OPEN || session->failure || data->broken)
 		return 0;
-	if (data->slab)
-		room = lesser(room, data->slab_slots - data->slab_used);
-	return lesser(room, data->credits);
+	return lesser(lesser(room(session), slab_room(data)), data->credits);
 }
 
 static int check_message(struct srdma_session *session, size_t length)
@@ -214,14 +204,24 @@ static int check_message(struct srdma_session *session, size_t length)
 	if (length > session->data.message_max)
 		return fail(SRDMA_EINVAL, "a message of %zu bytes: %s takes at most %zu",
 		            length, session->name, session->data.message_max);
-	if (!session->data.credits || session->data.callers >= session->data.depth)
-		return block(session);
+	if (!session->data.credits || !room(session))
+		return data_block(session);
 	return 0;
 }
 
-static void sent(struct srdma_session *session)
+static int send_data(struct srdma_session *session, const void *data, size_t length,
+                     const struct op *op)
 {
-	session->data.credits--;
+	const struct message message = {
+		.head = { .type = MESSAGE_DATA, .credits = (uint16_t)session->data.owed },
+		.data = data,
+		.length = length,
+	};
+	int error = data_send(session, &message, op);
+
+	if (!error)
+		session->data.credits--;
+	return error;
 }
 
 int srdma_send(struct srdma_session *session, const void *data, size_t length, void *op)
@@ -229,16 +229,7 @@ int srdma_send(struct srdma_session *session, const void *data, size_t length, v
 	const struct op copy = { .user = op, .bytes = length, .kind = SRDMA_OP_SEND };
 	int error = check_message(session, length);
 
-	if (error)
-		return error;
-	error = send_copy(session,
-	                  (struct message_head){ MESSAGE_DATA, session->data.owed }, data,
-	                  length, &copy);
-	if (!error) {
-		messages_take_owed(session);
-		sent(session);
-	}
-	return error;
+	return error ? error : send_data(session, data, length, &copy);
 }
 
 int data_post(struct srdma_session *session, struct ibv_send_wr *wr,
@@ -250,7 +241,7 @@ int data_post(struct srdma_session *session, struct ibv_send_wr *wr,
 	int error;
 
 	if (session->data.callers >= session->data.depth)
-		return block(session);
+		return data_block(session);
 	memory_use(buffer, offset, length, &sge);
 	wr->sg_list = &sge;
 	wr->num_sge = length ? 1 : 0;
@@ -262,26 +253,58 @@ int data_post(struct srdma_session *session, struct ibv_send_wr *wr,
 	return error;
 }
 
-int srdma_send_buffer(struct srdma_session *session, struct srdma_buffer *buffer,
-                      size_t offset, size_t length, void *op)
+/* In clear: the device takes it from where it is. */
+static int send_in_place(struct srdma_session *session, struct srdma_buffer *buffer,
+                         size_t offset, size_t length, const struct op *op)
 {
-	const struct op send = { .user = op, .kind = SRDMA_OP_SEND };
-	struct message_head head = { MESSAGE_DATA, (uint16_t)session->data.owed };
+	struct data *data = &session->data;
+	struct message_head head = { .type = MESSAGE_DATA,
+		                     .credits = (uint16_t)data->owed };
 	struct ibv_send_wr wr = {
 		.opcode = IBV_WR_SEND_WITH_IMM,
 		.imm_data = htonl(message_encode(head)),
 	};
+	int error = data_post(session, &wr, buffer, offset, length, op);
+
+	if (error)
+		return error;
+	data->sent++;
+	data->credits--;
+	messages_credits_told(session, head.credits);
+	return 0;
+}
+
+/* Sealed from where it is, into the slab. */
+static int send_sealed(struct srdma_session *session, struct srdma_buffer *buffer,
+                       size_t offset, size_t length, const struct op *op)
+{
+	struct op with_buffer = *op;
+	struct ibv_sge range;
+	int error;
+
+	memory_use(buffer, offset, length, &range);
+	with_buffer.buffer = buffer;
+	with_buffer.bytes = length;
+	error = send_data(session, (const void *)(uintptr_t)range.addr, length,
+	                  &with_buffer);
+	if (error)
+		memory_unuse(buffer);
+	return error;
+}
+
+int srdma_send_buffer(struct srdma_session *session, struct srdma_buffer *buffer,
+                      size_t offset, size_t length, void *op)
+{
+	const struct op send = { .user = op, .kind = SRDMA_OP_SEND };
 	int error = check_message(session, length);
 
 	if (!error)
 		error = memory_check_range(buffer, offset, length);
-	if (!error)
-		error = data_post(session, &wr, buffer, offset, length, &send);
-	if (!error) {
-		messages_take_owed(session);
-		sent(session);
-	}
-	return error;
+	if (error)
+		return error;
+	return sealing_is_on(session)
+	               ? send_sealed(session, buffer, offset, length, &send)
+	               : send_in_place(session, buffer, offset, length, &send);
 }
 
 /*
@@ -314,7 +337,7 @@ static void count(struct srdma_session *session, const struct op *op)
 	}
 }
 
-static void finish(struct srdma_session *session, const struct op *op, int status)
+void data_finish(struct srdma_session *session, const struct op *op, int status)
 {
 	struct data *data = &session->data;
 	const struct srdma_completion completion = {
@@ -344,7 +367,7 @@ static void complete(struct srdma_session *session, int status)
 	data->completed++;
 	if (data->awaited == data->completed)
 		data->awaited_status = status;
-	finish(session, &op, status);
+	data_finish(session, &op, status);
 }
 
 static void send_completed(struct srdma_session *session, const struct ibv_wc *wc)
@@ -359,10 +382,15 @@ static void send_completed(struct srdma_session *session, const struct ibv_wc *w
 		return;
 	}
 	complete(session, 0);
-	if (session->failure)
-		return;
+	if (!session->failure)
+		data_unblocked(session);
+}
+
+void data_unblocked(struct srdma_session *session)
+{
+	staged_advance(session);
 	messages_return_credits(session);
-	if (data->blocked || session->phase == PHASE_CLOSING)
+	if (session->data.blocked || session->phase == PHASE_CLOSING)
 		session_needs_attention(session);
 }
 
@@ -454,9 +482,10 @@ void data_end(struct srdma_session *session)
 {
 	while (data_in_flight(session))
 		complete(session, session->failure);
+	staged_end(session);
 	free(session->data.ops);
 	session->data.ops = NULL;
-	free_slab(&session->data);
+	slab_free(&session->data);
 	free(session->data.broken_reason);
 	session->data.broken_reason = NULL;
 }

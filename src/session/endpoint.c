@@ -16,7 +16,7 @@
 #define RNR_RETRY 7
 #define HOP_LIMIT 64
 
-#define RIGHTS (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
+#define RIGHTS (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ)
 
 static unsigned lesser(unsigned a, unsigned b)
 {
@@ -75,7 +75,7 @@ static int to_init(struct endpoint *endpoint)
 		.qp_state = IBV_QPS_INIT,
 		.port_num = (uint8_t)endpoint->adapter->worker->options
 		                    .number[SRDMA_OPT_IB_PORT],
-		.qp_access_flags = RIGHTS,
+		.qp_access_flags = endpoint->rights,
 	};
 
 	return endpoint_step(endpoint, &attr,
@@ -108,6 +108,7 @@ int endpoint_open(struct endpoint *endpoint, struct adapter *adapter,
 
 	endpoint->adapter = adapter;
 	endpoint->gid = *gid;
+	endpoint->rights = IBV_ACCESS_LOCAL_WRITE | (sizes->one_sided ? RIGHTS : 0);
 	endpoint->reads = (uint8_t)lesser(sizes->reads,
 	                                  lesser(adapter->limits.max_qp_rd_atom,
 	                                         adapter->limits.max_qp_init_rd_atom));
@@ -193,7 +194,7 @@ int endpoint_step(struct endpoint *endpoint, struct ibv_qp_attr *attr, int mask)
 	int error;
 
 	if (mask & IBV_QP_ACCESS_FLAGS)
-		attr->qp_access_flags = RIGHTS;
+		attr->qp_access_flags = endpoint->rights;
 	if (attr->qp_state == IBV_QPS_RTR)
 		attr->rq_psn = endpoint->peer_psn;
 	if (attr->qp_state == IBV_QPS_RTS)

@@ -8,6 +8,7 @@
 
 #include "session/adapter.h"
 #include "session/frame.h"
+#include "session/message.h"
 
 /*
  * A completion in error tells its wr_id, QP and status only (IBA 11.4.2.1): the wr_id
@@ -30,6 +31,7 @@ struct endpoint {
 	int reserved;      /* entries of the CQ */
 	uint32_t psn;      /* our starting PSN; wiped once it is in force */
 	uint32_t peer_psn; /* the peer's; wiped likewise */
+	unsigned rights;   /* IBV_ACCESS_… of the QP */
 	uint8_t reads;     /* in flight, each way, before the peer has its say */
 	uint32_t inline_max;
 	void (*completed)(struct endpoint *endpoint, const struct ibv_wc *wc);
@@ -42,8 +44,25 @@ struct endpoint_sizes {
 	unsigned receives; /* buffers that the peer may count on */
 	size_t message;    /* bytes of each */
 	unsigned reads;
-	bool shared; /* use the shared receive queue where there is one */
+	bool shared;    /* use the shared receive queue where there is one */
+	bool one_sided; /* the peer may be granted access by RDMA */
 };
+
+/*
+ * Receive buffers of a session: for messages that the peer has credit for, some beside
+ * them, and where messages are sealed for the answers that it may wait for.
+ */
+static inline unsigned endpoint_receives(const uint64_t *number, bool sealed)
+{
+	return (unsigned)(number[SRDMA_OPT_CREDITS] + ENDPOINT_SPARE_RECEIVES +
+	                  (sealed ? number[SRDMA_OPT_READ_DEPTH] : 0));
+}
+
+/* Bytes of each, with all that a seal may add, in whole cache lines. */
+static inline size_t endpoint_message_room(const uint64_t *number)
+{
+	return (number[SRDMA_OPT_MESSAGE_SIZE] + MESSAGE_ROOM + 63) & ~(size_t)63;
+}
 
 /*
  * PD, QP, receive buffers and a PSN; the QP is in RESET and known to the adapter. On

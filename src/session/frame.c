@@ -153,6 +153,18 @@ static void put_id(struct writer *w, const struct frame *f)
 	put_u32(w, f->id);
 }
 
+static void get_rekey(struct reader *r, struct frame *f)
+{
+	f->rekey.number = get_u32(r);
+	get_copy(r, f->rekey.fresh, sizeof(f->rekey.fresh));
+}
+
+static void put_rekey(struct writer *w, const struct frame *f)
+{
+	put_u32(w, f->rekey.number);
+	put_bytes(w, f->rekey.fresh, sizeof(f->rekey.fresh));
+}
+
 static void get_count(struct reader *r, struct frame *f)
 {
 	f->count = get_u64(r);
@@ -193,6 +205,8 @@ static const struct {
 	[FRAME_FIN] = { "FIN", get_nothing, put_nothing },
 	[FRAME_PING] = { "PING", get_count, put_count },
 	[FRAME_PONG] = { "PONG", get_count, put_count },
+	[FRAME_REKEY] = { "REKEY", get_rekey, put_rekey },
+	[FRAME_REKEYED] = { "REKEYED", get_id, put_id },
 };
 
 const char *frame_name(unsigned type)
@@ -275,6 +289,8 @@ void frame_describe(const struct frame *frame, char *text, size_t size)
 		         frame->grant.id, (unsigned long long)frame->grant.length,
 		         frame->grant.rights);
 		break;
+	case FRAME_REKEY: snprintf(text, size, "%s %u", name, frame->rekey.number); break;
+	case FRAME_REKEYED:
 	case FRAME_REVOKE:
 	case FRAME_REVOKED: snprintf(text, size, "%s %u", name, frame->id); break;
 	case FRAME_CLOSE:

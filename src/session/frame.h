@@ -40,6 +40,8 @@ enum frame_type {
 	FRAME_FIN,
 	FRAME_PING,
 	FRAME_PONG,
+	FRAME_REKEY,
+	FRAME_REKEYED,
 	FRAME_TYPES,
 };
 
@@ -136,6 +138,12 @@ struct frame_grant {
 	uint32_t rkey;
 };
 
+/* u32 number of the key that they lead to, the fresh bytes. */
+struct frame_rekey {
+	uint32_t number;
+	uint8_t fresh[FRAME_FRESH];
+};
+
 struct frame {
 	enum frame_type type;
 	union {
@@ -143,7 +151,8 @@ struct frame {
 		struct frame_endpoint endpoint;
 		struct frame_error error;
 		struct frame_grant grant;
-		uint32_t id;    /* REVOKE, REVOKED */
+		struct frame_rekey rekey;
+		uint32_t id;    /* REVOKE, REVOKED; REKEYED: number of the key */
 		uint64_t count; /* CLOSE, CLOSE_ACK: messages sent on the QP in all; PING,
 		                   PONG */
 	};

@@ -69,6 +69,8 @@ static void open_frame(struct srdma_session *session, const struct frame *frame)
 	case FRAME_GRANT: remote_granted(session, &frame->grant); break;
 	case FRAME_REVOKE: remote_revoked(session, frame->id); break;
 	case FRAME_REVOKED: memory_revoked(session, frame->id); break;
+	case FRAME_REKEY:
+	case FRAME_REKEYED: sealing_frame(session, frame); break;
 	case FRAME_CLOSE:
 	case FRAME_CLOSE_ACK:
 	case FRAME_FIN: closing_frame(session, frame); break;
@@ -143,6 +145,11 @@ void frames_probe(struct srdma_session *session)
 	uint64_t keepalive = session->worker->options.number[SRDMA_OPT_KEEPALIVE];
 
 	data_rest(session);
+	if (sealing_is_late(session)) {
+		session_fail(session, fail(SRDMA_ETIMEOUT, "%s did not take a new key",
+		                           session->name));
+		return;
+	}
 	if (session->heard) {
 		session->heard = false;
 		session->probes = 0;

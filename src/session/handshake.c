@@ -137,6 +137,14 @@ static int authenticate(struct srdma_session *session)
 	return 0;
 }
 
+static uint32_t offer(const struct srdma_session *session)
+{
+	uint32_t allowed =
+	        (uint32_t)session->worker->options.number[SRDMA_OPT_PROTECTION];
+
+	return protection_aes_is_slow() ? allowed | PROTECTION_AVOID_AES : allowed;
+}
+
 static int send_hello(struct srdma_session *session)
 {
 	const uint64_t *number = session->worker->options.number;
@@ -152,15 +160,14 @@ static int send_hello(struct srdma_session *session)
 		           .max_grants = (uint16_t)number[SRDMA_OPT_MAX_GRANTS] }
 	};
 
-	frame.hello.protection = session->protection
-	                                 ? session->protection->bit
-	                                 : (uint32_t)number[SRDMA_OPT_PROTECTION];
+	frame.hello.protection =
+	        session->protection ? session->protection->bit : offer(session);
 	return send_covered(session, &frame);
 }
 
 static int export_keys(struct srdma_session *session)
 {
-	return tls_export(session->control.tls, PROOF_LABEL,
+	return tls_export(session->control.tls, PROOF_LABEL, NULL, 0,
 	                  session->handshake->proof_key, PROOF_SIZE);
 }
 
@@ -204,10 +211,11 @@ static int open_endpoint(struct srdma_session *session, const struct frame_hello
 	const uint64_t *number = session->worker->options.number;
 	const struct endpoint_sizes sizes = {
 		.sends = (unsigned)number[SRDMA_OPT_SEND_DEPTH] + ENDPOINT_SPARE_SENDS,
-		.receives = (unsigned)number[SRDMA_OPT_CREDITS] + ENDPOINT_SPARE_RECEIVES,
-		.message = number[SRDMA_OPT_MESSAGE_SIZE],
+		.receives = endpoint_receives(number, session->protection->sealed),
+		.message = endpoint_message_room(number),
 		.reads = (unsigned)number[SRDMA_OPT_READ_DEPTH],
 		.shared = true,
+		.one_sided = !session->protection->sealed,
 	};
 	struct sockaddr_storage local = { 0 };
 	socklen_t length = sizeof(local);
@@ -253,11 +261,15 @@ static int accept_hello(struct srdma_session *session, const struct frame_hello 
 	const uint64_t *number = session->worker->options.number;
 
 	session->protection = protection_choose(hello->protection,
-	                                        (uint32_t)number[SRDMA_OPT_PROTECTION]);
+	                                        (uint32_t)number[SRDMA_OPT_PROTECTION],
+	                                        protection_aes_is_slow());
 	if (!session->protection)
 		return fail(SRDMA_EVERSION,
-		            "%s offers no data protection that is allowed here",
-		            session->name);
+		            "%s offers no data protection that is allowed here: %s",
+		            session->name,
+		            number[SRDMA_OPT_PROTECTION] & SRDMA_PROTECTION_SEALED
+		                    ? "messages must be sealed"
+		                    : "messages are not sealed here");
 	if (hello->connect != SRDMA_CONNECT_DIRECT && hello->connect != SRDMA_CONNECT_CM)
 		return fail(SRDMA_EPROTOCOL, "%s asks for no known way to connect",
 		            session->name);
@@ -326,7 +338,8 @@ static int hash_psns(struct srdma_session *session)
 	const char *us = session->client ? "client" : "server";
 	const char *them = session->client ? "server" : "client";
 	uint8_t salt[PSN_SALT];
-	int error = tls_export(session->control.tls, PSN_LABEL, salt, sizeof(salt));
+	int error =
+	        tls_export(session->control.tls, PSN_LABEL, NULL, 0, salt, sizeof(salt));
 
 	if (!error)
 		error = psn_hash(salt, sizeof(salt), us, endpoint->psn,
@@ -347,8 +360,10 @@ static void start_proof(struct srdma_session *session)
 	if (!handshake->ready_sent || !handshake->peer_ready)
 		return;
 	enter(session, PHASE_PROOF);
-	error = proof_make(&handshake->transcript, handshake->proof_key,
-	                   role_of(session, true), proof);
+	error = sealing_start(session);
+	if (!error)
+		error = proof_make(&handshake->transcript, handshake->proof_key,
+		                   role_of(session, true), proof);
 	if (!error)
 		error = data_send_proof(session, proof, sizeof(proof));
 	if (error)

@@ -13,7 +13,11 @@ struct srdma_grant {
 	struct list node;
 	struct srdma_session *session;
 	struct srdma_buffer *buffer;
-	struct ibv_mr *mr; /* NULL: out of force, the peer has still to confirm */
+	size_t offset; /* in the buffer */
+	size_t length;
+	unsigned rights;
+	bool in_force;     /* else the peer has still to confirm */
+	struct ibv_mr *mr; /* NULL where the peer's access comes by messages */
 	struct timer timer;
 	uint64_t tag;
 	uint32_t id;
@@ -128,8 +132,9 @@ static void free_grant(struct srdma_grant *grant)
 
 static void put_out_of_force(struct srdma_grant *grant)
 {
-	if (!grant->mr)
+	if (!grant->in_force)
 		return;
+	grant->in_force = false;
 	deregister(&grant->mr);
 	grant->buffer->grants--;
 }
@@ -146,23 +151,29 @@ static void revoke_by_force(struct timer *timer)
 }
 
 /*
- * The peer addresses the range from its offset in the first page: it learns nothing of
- * where our memory lies, and devices get the alignment that they need.
+ * By RDMA, the peer addresses the range from its offset in the first page: it learns
+ * nothing of where our memory lies, and devices get the alignment that they need.
  */
-static struct ibv_mr *register_for_peer(struct srdma_session *session, uint8_t *start,
-                                        size_t length, unsigned rights, uint64_t *address)
+static int register_for_peer(struct srdma_session *session, struct srdma_grant *grant,
+                             struct frame_grant *frame)
 {
-	unsigned access = IBV_ACCESS_LOCAL_WRITE;
+	uint8_t *start = (uint8_t *)grant->buffer->address + grant->offset;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned access = 0;
 
-	if (rights & SRDMA_RIGHT_WRITE)
-		access |= IBV_ACCESS_REMOTE_WRITE;
-	else
-		access = 0;
-	if (rights & SRDMA_RIGHT_READ)
+	if (grant->rights & SRDMA_RIGHT_WRITE)
+		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
+	if (grant->rights & SRDMA_RIGHT_READ)
 		access |= IBV_ACCESS_REMOTE_READ;
-	*address = (uintptr_t)start & (page - 1);
-	return device_reg_mr_at(session->endpoint.pd, start, length, *address, access);
+	frame->address = (uintptr_t)start & (page - 1);
+	grant->mr = device_reg_mr_at(session->endpoint.pd, start, grant->length,
+	                             frame->address, access);
+	if (!grant->mr)
+		return fail(errno == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
+		            "cannot register %zu bytes for %s: %s", grant->length,
+		            session->name, errno_text(errno));
+	frame->rkey = grant->mr->rkey;
+	return 0;
 }
 
 static int check_grant(struct srdma_session *session, const struct srdma_buffer *buffer,
@@ -215,26 +226,50 @@ int srdma_grant(struct srdma_session *session, struct srdma_buffer *buffer, size
 		error = make_grant(session, &grant);
 	if (error)
 		return error;
-	grant->mr = register_for_peer(session, (uint8_t *)buffer->address + offset,
-	                              length, rights, &frame.grant.address);
-	if (!grant->mr) {
-		error = fail(errno == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
-		             "cannot register %zu bytes for %s: %s", length,
-		             session->name, errno_text(errno));
+	grant->buffer = buffer;
+	grant->offset = offset;
+	grant->length = length;
+	grant->rights = rights;
+	grant->tag = tag;
+	frame.grant = (struct frame_grant){
+		.id = grant->id, .rights = (uint8_t)rights, .tag = tag, .length = length
+	};
+	if (!sealing_is_on(session))
+		error = register_for_peer(session, grant, &frame.grant);
+	if (error) {
 		free_grant(grant);
 		return error;
 	}
-	grant->buffer = buffer;
-	grant->tag = tag;
+	grant->in_force = true;
 	buffer->grants++;
-	frame.grant.id = grant->id;
-	frame.grant.rights = (uint8_t)rights;
-	frame.grant.tag = tag;
-	frame.grant.length = length;
-	frame.grant.rkey = grant->mr->rkey;
 	session_send(session, &frame);
 	*out = grant;
 	return 0;
+}
+
+static struct srdma_grant *find_grant(const struct srdma_session *session, uint32_t id)
+{
+	list_for_each (node, &session->grants) {
+		struct srdma_grant *grant = container_of(node, struct srdma_grant, node);
+
+		if (grant->id == id)
+			return grant;
+	}
+	return NULL;
+}
+
+uint8_t *memory_granted(struct srdma_session *session, uint32_t id, uint64_t offset,
+                        size_t length, unsigned right)
+{
+	const struct srdma_grant *grant = find_grant(session, id);
+
+	if (grant && grant->in_force && grant->rights & right &&
+	    offset <= grant->length && length <= grant->length - offset)
+		return (uint8_t *)grant->buffer->address + grant->offset + offset;
+	fail(SRDMA_EPROTOCOL,
+	     "%s asked for an access that it is not granted, or not any more",
+	     session->name);
+	return NULL;
 }
 
 static int start_revoke(struct srdma_grant *grant)
@@ -274,7 +309,7 @@ void memory_revoked(struct srdma_session *session, uint32_t id)
 {
 	list_for_each_safe (node, &session->grants) {
 		struct srdma_grant *grant = container_of(node, struct srdma_grant, node);
-		bool in_force = grant->mr != NULL;
+		bool in_force = grant->in_force;
 		uint64_t tag = grant->tag;
 
 		if (grant->id != id || !grant->revoked)

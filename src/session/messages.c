@@ -10,14 +10,17 @@
  * Credits
  */
 
-uint16_t messages_take_owed(struct srdma_session *session)
+void messages_credits_told(struct srdma_session *session, uint16_t credits)
 {
-	struct data *data = &session->data;
-	unsigned owed = data->owed;
+	session->data.owed -= credits;
+	session->data.uncredited -= credits;
+}
 
-	data->owed = 0;
-	data->uncredited -= owed;
-	return (uint16_t)owed;
+/* Who closes, or agreed to, sends nothing more that would need any. */
+static bool needs_credits(const struct srdma_session *session)
+{
+	return session->phase >= PHASE_OPEN && !session->closing.peer &&
+	       !session->closing.ack_received;
 }
 
 /*
@@ -27,16 +30,12 @@ uint16_t messages_take_owed(struct srdma_session *session)
 void messages_return_credits(struct srdma_session *session)
 {
 	struct data *data = &session->data;
-	int error;
+	const struct message message = { .head = { .type = MESSAGE_CREDIT,
+		                                   .credits = (uint16_t)data->owed } };
 
-	if (data->owed < (data->window + 1) / 2 || data->frozen || data->broken ||
-	    session->failure || session->phase < PHASE_OPEN)
-		return;
-	error = data_send_own(
-	        session, (struct message_head){ MESSAGE_CREDIT, (uint16_t)data->owed },
-	        NULL, 0);
-	if (!error)
-		messages_take_owed(session);
+	if (data->owed >= (data->window + 1) / 2 && !data->broken && !session->failure &&
+	    needs_credits(session))
+		data_send_own(session, &message);
 }
 
 static bool take_credits(struct srdma_session *session, uint16_t credits)
@@ -101,6 +100,7 @@ void messages_free(struct srdma_session *session)
 	struct data *data = &session->data;
 
 	list_splice(&data->held, &data->inbox);
+	list_splice(&data->held, &session->staged.requests);
 	while (!list_empty(&data->held)) {
 		struct srdma_message *message =
 		        container_of(data->held.next, struct srdma_message, node);
@@ -164,18 +164,25 @@ int srdma_recv(struct srdma_session *session, struct srdma_message **out)
 	return 0;
 }
 
-static int take_data(struct srdma_session *session, struct srdma_message *message)
+/* It takes a credit, which the peer must have. */
+static int take_credited(struct srdma_session *session)
 {
 	struct data *data = &session->data;
 
-	if (!(session->attested & SRDMA_ATTESTED_PROOF_RECEIVED))
-		return fail(SRDMA_EPROTOCOL, "%s sent data before its proof",
-		            session->name);
 	if (data->uncredited == data->window)
 		return fail(SRDMA_EPROTOCOL,
 		            "%s sent more messages than it had credits for",
 		            session->name);
 	data->uncredited++;
+	return 0;
+}
+
+static int take_data(struct srdma_session *session, struct srdma_message *message)
+{
+	int error = take_credited(session);
+
+	if (error)
+		return error;
 	session->stats.messages_received++;
 	session->stats.bytes_received += message->length;
 	session->worker->stats.messages_received++;
@@ -184,28 +191,112 @@ static int take_data(struct srdma_session *session, struct srdma_message *messag
 	return 0;
 }
 
-static int take_message(struct srdma_session *session, struct srdma_message *message,
-                        const struct ibv_wc *wc)
+static int take_request(struct srdma_session *session, struct srdma_message *message,
+                        enum message_type type)
 {
-	struct message_head head;
+	int error = take_credited(session);
 
-	if (wc->opcode != IBV_WC_RECV || !(wc->wc_flags & IBV_WC_WITH_IMM) ||
-	    !message_parse(ntohl(wc->imm_data), &head))
-		return fail(SRDMA_EPROTOCOL, "%s sent a message without a valid head",
-		            session->name);
-	message->length = wc->byte_len;
-	session->data.received++;
-	if (!take_credits(session, head.credits))
-		return fail(SRDMA_EPROTOCOL, "%s gave back credits that were not taken",
-		            session->name);
-	if (head.type == MESSAGE_DATA)
-		return take_data(session, message);
-	if (head.type == MESSAGE_PROOF)
-		handshake_proof(session, message->data, message->length);
-	else if (message->length || !head.credits)
+	return error ? error : staged_request(session, message, type);
+}
+
+static int take_credit(struct srdma_session *session, struct srdma_message *message,
+                       uint16_t credits)
+{
+	if (message->length || !credits)
 		return fail(SRDMA_EPROTOCOL, "%s sent a malformed CREDIT", session->name);
 	repost(session, message);
 	return 0;
+}
+
+/* The buffer first: the caller may free the session when it learns of the end. */
+static int take_answer(struct srdma_session *session, struct srdma_message *message,
+                       enum message_type type)
+{
+	size_t length = message->length;
+	int error;
+
+	repost(session, message);
+	error = staged_answered(session, type, length);
+	if (error)
+		session_fail(session, error);
+	return 0;
+}
+
+/* In its own place, but for what the caller asked to have elsewhere. */
+static int open_message(struct srdma_session *session, struct srdma_message *message,
+                        struct message_head head)
+{
+	size_t length = message->length < SEAL_TAG ? 0 : message->length - SEAL_TAG;
+	uint8_t *to = staged_destination(session, head.type, length);
+	int error = sealing_open(session, head, message->data, message->length,
+	                         to ? to : message->data);
+
+	message->length = (uint32_t)length;
+	return error;
+}
+
+static int check_message(const struct srdma_session *session,
+                         const struct srdma_message *message, struct message_head head)
+{
+	size_t most = session->worker->options.number[SRDMA_OPT_MESSAGE_SIZE];
+
+	if (head.type == MESSAGE_WRITE)
+		most += MESSAGE_REQUEST;
+	if (message->length > most)
+		return fail(SRDMA_EPROTOCOL, "%s sent a message larger than agreed",
+		            session->name);
+	if (head.type != MESSAGE_PROOF &&
+	    !(session->attested & SRDMA_ATTESTED_PROOF_RECEIVED))
+		return fail(SRDMA_EPROTOCOL, "%s sent data before its proof",
+		            session->name);
+	return 0;
+}
+
+static int take_by_type(struct srdma_session *session, struct srdma_message *message,
+                        struct message_head head)
+{
+	switch (head.type) {
+	case MESSAGE_DATA: return take_data(session, message);
+	case MESSAGE_WRITE:
+	case MESSAGE_READ: return take_request(session, message, head.type);
+	case MESSAGE_WRITTEN:
+	case MESSAGE_READ_DATA: return take_answer(session, message, head.type);
+	case MESSAGE_CREDIT: return take_credit(session, message, head.credits);
+	default: break;
+	}
+	handshake_proof(session, message->data, message->length);
+	repost(session, message);
+	return 0;
+}
+
+static int take_message(struct srdma_session *session, struct srdma_message *message,
+                        const struct ibv_wc *wc)
+{
+	bool sealed = sealing_is_on(session);
+	struct message_head head;
+	int error = 0;
+
+	if (wc->opcode != IBV_WC_RECV || !(wc->wc_flags & IBV_WC_WITH_IMM) ||
+	    !message_parse(ntohl(wc->imm_data), sealed, &head))
+		return fail(sealed ? SRDMA_ESEAL : SRDMA_EPROTOCOL,
+		            "%s%s sent a message without a valid head",
+		            sealed ? "seal broken: " : "", session->name);
+	message->length = wc->byte_len;
+	if (sealed && head.type != MESSAGE_PROOF)
+		error = open_message(session, message, head);
+	if (!error)
+		error = check_message(session, message, head);
+	if (error)
+		return error;
+	if (sealed && head.type == MESSAGE_PROOF &&
+	    session->attested & SRDMA_ATTESTED_PROOF_RECEIVED)
+		return fail(SRDMA_ESEAL, "seal broken: %s sent a message in clear",
+		            session->name);
+	session->data.received += message_counts(head.type);
+	if (!take_credits(session, head.credits))
+		return fail(SRDMA_EPROTOCOL, "%s gave back credits that were not taken",
+		            session->name);
+	return take_by_type(session, message, head);
 }
 
 void messages_received(struct srdma_session *session, struct srdma_message *message,
@@ -218,15 +309,19 @@ void messages_received(struct srdma_session *session, struct srdma_message *mess
 	session->heard = true;
 	/* A flushed or failed receive, or one of a session that has failed: nobody's
 	 * message. */
-	if (wc->status != IBV_WC_SUCCESS || (session->failure && !session->established)) {
+	if (wc->status != IBV_WC_SUCCESS || session->sealing.broken ||
+	    (session->failure && !session->established)) {
 		repost(session, message);
 		return;
 	}
 	error = take_message(session, message, wc);
 	if (error) {
+		session->sealing.broken |= error == SRDMA_ESEAL;
 		repost(session, message);
 		session_fail(session, error);
-	} else if (!session->failure && session->phase == PHASE_CLOSING) {
-		session_needs_attention(session);
+	} else if (!session->failure) {
+		staged_advance(session);
+		if (session->phase == PHASE_CLOSING)
+			session_needs_attention(session);
 	}
 }

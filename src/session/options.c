@@ -11,7 +11,7 @@ static const struct {
 	uint64_t initial, least, most;
 } numbers[NUMBER_OPTIONS] = {
 	[SRDMA_OPT_CONNECT] = { "connect", 3, 1, 3 },
-	[SRDMA_OPT_PROTECTION] = { "protection", 1, 1, 1 },
+	[SRDMA_OPT_PROTECTION] = { "protection", SRDMA_PROTECTION_SEALED, 1, 7 },
 	[SRDMA_OPT_MESSAGE_SIZE] = { "message size", 16384, 1024, 1048576 },
 	[SRDMA_OPT_CREDITS] = { "credits", 16, 2, 1024 },
 	[SRDMA_OPT_SEND_DEPTH] = { "send depth", 32, 4, 4096 },
@@ -26,6 +26,9 @@ static const struct {
 	[SRDMA_OPT_RETRY_COUNT] = { "retry count", 7, 0, 7 },
 	[SRDMA_OPT_SPIN] = { "spin", 0, 0, 1000000 },
 	[SRDMA_OPT_IB_PORT] = { "port of the device", 1, 1, 255 },
+	[SRDMA_OPT_REKEY_MESSAGES] = { "messages of a key", 1ull << 22, 1, 1ull << 28 },
+	[SRDMA_OPT_REKEY_BYTES] = { "bytes of a key", 1ull << 34, 1, 1ull << 37 },
+	[SRDMA_OPT_REKEY_TIME] = { "time of a key", 3600000, 1, 86400000 },
 };
 
 void options_init(struct options *options)

@@ -6,7 +6,7 @@
 #include "srdma.h"
 
 #define TEXT_OPTIONS   (SRDMA_OPT_OCSP_RESPONSE + 1)
-#define NUMBER_OPTIONS (SRDMA_OPT_IB_PORT + 1)
+#define NUMBER_OPTIONS (SRDMA_OPT_REKEY_TIME + 1)
 
 struct options {
 	char *text[TEXT_OPTIONS];

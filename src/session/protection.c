@@ -2,25 +2,45 @@
 #include "session/protection.h"
 
 #include <stddef.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include "srdma.h"
 
-/* Strongest first. */
-static const struct protection protections[] = {
-	{ SRDMA_PROTECTION_NONE, "none" },
-};
+static const struct protection aes = { SRDMA_PROTECTION_AES_256_GCM, "aes-256-gcm",
+	                               true };
+static const struct protection chacha = { SRDMA_PROTECTION_CHACHA20_POLY1305,
+	                                  "chacha20-poly1305", true };
+static const struct protection none = { SRDMA_PROTECTION_NONE, "none", false };
 
-const struct protection *protection_choose(uint32_t offered, uint32_t allowed)
+bool protection_aes_is_slow(void)
 {
-	for (size_t i = 0; i < sizeof(protections) / sizeof(protections[0]); i++)
-		if (protections[i].bit & offered & allowed)
-			return &protections[i];
+#if defined(__x86_64__) || defined(__i386__)
+	return !__builtin_cpu_supports("aes") || !__builtin_cpu_supports("pclmul");
+#elif defined(__aarch64__)
+	return !(getauxval(AT_HWCAP) & (1ul << 3)); /* HWCAP_AES */
+#else
+	return true;
+#endif
+}
+
+const struct protection *protection_choose(uint32_t offered, uint32_t allowed,
+                                           bool aes_is_slow)
+{
+	bool chacha_first = aes_is_slow || offered & PROTECTION_AVOID_AES;
+	const struct protection *order[] = { chacha_first ? &chacha : &aes,
+		                             chacha_first ? &aes : &chacha, &none };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (order[i]->bit & offered & allowed)
+			return order[i];
 	return NULL;
 }
 
 const struct protection *protection_chosen(uint32_t chosen, uint32_t offered)
 {
-	const struct protection *protection = protection_choose(chosen, offered);
+	const struct protection *protection = protection_choose(chosen, offered, false);
 
 	return protection && protection->bit == chosen ? protection : NULL;
 }

@@ -30,6 +30,7 @@ struct srdma_message {
 	uint32_t lkey;
 	uint32_t length;
 	bool kept;
+	bool is_read; /* a request that waits for its answer */
 };
 
 /* Register `count` more buffers and post them. SRDMA_ENOMEM, SRDMA_ESYSTEM. */

@@ -162,19 +162,37 @@ static int check(struct srdma_session *session, const struct srdma_buffer *buffe
 	return error;
 }
 
-static int start(struct srdma_session *session, struct srdma_buffer *buffer,
-                 size_t offset, struct srdma_remote *remote, size_t remote_offset,
-                 size_t length, enum ibv_wr_opcode opcode, const struct op *op)
+static int start_rdma(struct srdma_session *session, struct srdma_buffer *buffer,
+                      size_t offset, const struct srdma_remote *remote,
+                      size_t remote_offset, const struct op *op)
 {
 	struct ibv_send_wr wr = {
-		.opcode = opcode,
+		.opcode =
+		        op->kind == SRDMA_OP_WRITE ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
 		.wr.rdma = { .remote_addr = remote->address + remote_offset,
 		             .rkey = remote->rkey },
 	};
-	int error = data_post(session, &wr, buffer, offset, length, op);
 
-	if (!error)
-		remote->uses++;
+	return data_post(session, &wr, buffer, offset, op->bytes, op);
+}
+
+static int start(struct srdma_session *session, struct srdma_buffer *buffer,
+                 size_t offset, size_t remote_offset, const struct op *op)
+{
+	struct srdma_remote *remote = op->remote;
+	bool write = op->kind == SRDMA_OP_WRITE;
+	int error = check(session, buffer, offset, remote, remote_offset, op->bytes,
+	                  write ? SRDMA_RIGHT_WRITE : SRDMA_RIGHT_READ);
+
+	if (error)
+		return error;
+	remote->uses++;
+	error = sealing_is_on(session)
+	                ? staged_start(session, buffer, offset, remote->id, remote_offset,
+	                               op)
+	                : start_rdma(session, buffer, offset, remote, remote_offset, op);
+	if (error)
+		remote->uses--;
 	return error;
 }
 
@@ -182,23 +200,19 @@ int srdma_write(struct srdma_session *session, struct srdma_buffer *buffer, size
                 struct srdma_remote *remote, size_t remote_offset, size_t length,
                 void *op)
 {
-	const struct op write = { .user = op, .remote = remote, .kind = SRDMA_OP_WRITE };
-	int error = check(session, buffer, offset, remote, remote_offset, length,
-	                  SRDMA_RIGHT_WRITE);
+	const struct op write = {
+		.user = op, .remote = remote, .bytes = length, .kind = SRDMA_OP_WRITE
+	};
 
-	return error ? error
-	             : start(session, buffer, offset, remote, remote_offset, length,
-	                     IBV_WR_RDMA_WRITE, &write);
+	return start(session, buffer, offset, remote_offset, &write);
 }
 
 int srdma_read(struct srdma_session *session, struct srdma_buffer *buffer, size_t offset,
                struct srdma_remote *remote, size_t remote_offset, size_t length, void *op)
 {
-	const struct op read = { .user = op, .remote = remote, .kind = SRDMA_OP_READ };
-	int error = check(session, buffer, offset, remote, remote_offset, length,
-	                  SRDMA_RIGHT_READ);
+	const struct op read = {
+		.user = op, .remote = remote, .bytes = length, .kind = SRDMA_OP_READ
+	};
 
-	return error ? error
-	             : start(session, buffer, offset, remote, remote_offset, length,
-	                     IBV_WR_RDMA_READ, &read);
+	return start(session, buffer, offset, remote_offset, &read);
 }

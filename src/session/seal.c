@@ -137,7 +137,7 @@ int seal_advance(struct seal *seal, const uint8_t fresh[FRAME_FRESH])
 
 	if (!error) {
 		memcpy(seal->secret, next, SEAL_SECRET);
-		seal->epoch++;
+		seal->key++;
 		error = install(seal, NULL);
 	}
 	OPENSSL_cleanse(next, sizeof(next));

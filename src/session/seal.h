@@ -50,7 +50,7 @@ struct seal {
 	uint64_t number; /* of the next message */
 	uint64_t bytes;  /* under this key */
 	uint64_t first;  /* number of the first message under this key */
-	uint8_t epoch;   /* keys before this one, modulo 256 */
+	uint32_t key;    /* number of the key in force */
 };
 
 /*

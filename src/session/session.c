@@ -176,6 +176,7 @@ static void init(struct srdma_session *session, struct srdma_worker *worker,
 	list_init(&session->remotes);
 	list_init(&session->data.inbox);
 	list_init(&session->data.held);
+	list_init(&session->staged.requests);
 	list_init(&session->handshake->cm_waiting);
 }
 
@@ -340,6 +341,7 @@ void session_end(struct srdma_session *session)
 	cm_release(session);
 	if (session->has_endpoint)
 		endpoint_destroy_qp(&session->endpoint);
+	sealing_end(session);
 	data_end(session);
 	remote_free_all(session);
 	memory_end(session);

@@ -8,7 +8,8 @@
  *   trust.c      the peer's certificate, while the session lives
  *   frames.c     control frames once established
  *   closing.c    the end in order
- *   data.c       messages and one-sided operations on the queue pair
+ *   data.c       operations on the queue pair; messages.c: what comes in; slab.c
+ *   sealing.c    keys of sealed messages; staged.c: one-sided access by those
  *   memory.c     buffers and grants; remote.c: regions of the peer
  *   info.c       what is told about a session
  */
@@ -20,6 +21,7 @@
 #include "session/proof.h"
 #include "session/protection.h"
 #include "session/psn.h"
+#include "session/sealing.h"
 #include "session/worker.h"
 
 struct rdma_cm_id;
@@ -77,10 +79,9 @@ struct data {
 	unsigned peer_window;
 	unsigned owed;       /* credits to give back */
 	unsigned uncredited; /* messages of the peer without credit given back yet */
-	uint64_t sent;       /* on the QP in all, the proof and credits included */
+	uint64_t sent;       /* on the QP in all, of those that message_counts() */
 	uint64_t received;   /* likewise */
 	size_t message_max;  /* that the peer takes */
-	bool frozen;         /* nothing more is sent: its count was told */
 	bool blocked;        /* on_writable is owed */
 	bool broken;         /* the QP failed; with: */
 	int broken_code;
@@ -92,10 +93,26 @@ struct data {
 	struct list held;    /* messages the caller has */
 	struct ibv_mr *slab; /* copies of messages to send; NULL until needed */
 	uint8_t *slab_memory;
+	size_t slot_size;
 	unsigned slab_slots;
 	unsigned slab_next;
 	unsigned slab_used;
 	bool slab_busy; /* used since data_rest() */
+};
+
+/* One-sided operations by messages: [ended, asking) wait for answers, [asking, begun) to
+ * be asked. */
+struct staged {
+	struct transfer *ring; /* of data.depth; NULL until needed */
+	unsigned size;
+	uint64_t begun;
+	uint64_t asking;
+	uint64_t ended;
+	unsigned unsent_writes; /* of those that are to be asked */
+	unsigned answers_due;
+	uint64_t awaited; /* as in struct data */
+	int awaited_status;
+	struct list requests; /* of the peer, to be answered */
 };
 
 struct closing {
@@ -152,6 +169,8 @@ struct srdma_session {
 	char psn_peer[PSN_HASH_TEXT];
 
 	struct data data;
+	struct sealing sealing;
+	struct staged staged;
 	struct closing closing;
 	struct list buffers;
 	struct list grants;
@@ -267,6 +286,8 @@ int data_send_proof(struct srdma_session *session, const uint8_t *proof, size_t 
 void data_deliver(struct srdma_session *session);
 bool data_is_writable(const struct srdma_session *session);
 unsigned data_in_flight(const struct srdma_session *session);
+/* There is room, or a key: go on with what waited. */
+void data_unblocked(struct srdma_session *session);
 /* Called now and then: give back what an idle session does not need. */
 void data_rest(struct srdma_session *session);
 /* The QP is gone: operations in flight end with the session's failure. */
@@ -284,8 +305,28 @@ int data_post(struct srdma_session *session, struct ibv_send_wr *wr,
               const struct op *op);
 
 /*
+ * staged.c
+ */
+
+/* An operation with op->bytes at an offset of a grant, of the peer. */
+int staged_start(struct srdma_session *session, struct srdma_buffer *buffer,
+                 size_t offset, uint32_t grant, uint64_t remote_offset,
+                 const struct op *op);
+/* Send what there is room and credit for. */
+void staged_advance(struct srdma_session *session);
+/* Whether any is under way; whether messages have to wait behind a write. */
+bool staged_is_busy(const struct srdma_session *session);
+bool staged_holds_back(const struct srdma_session *session);
+/* They end with the session's failure. */
+void staged_end(struct srdma_session *session);
+
+/*
  * memory.c, remote.c
  */
+
+/* Where that range of a grant in force is. NULL with SRDMA_EPROTOCOL's sentence. */
+uint8_t *memory_granted(struct srdma_session *session, uint32_t id, uint64_t offset,
+                        size_t length, unsigned right);
 
 int memory_check_range(const struct srdma_buffer *buffer, size_t offset, size_t length);
 /* lkey and address for a work request; count one more user. */

@@ -311,11 +311,12 @@ void tls_close_notify(struct tls *tls)
 	ERR_clear_error();
 }
 
-int tls_export(struct tls *tls, const char *label, void *out, size_t length)
+int tls_export(struct tls *tls, const char *label, const void *context,
+               size_t context_length, void *out, size_t length)
 {
 	prepare();
-	if (SSL_export_keying_material(tls->ssl, out, length, label, strlen(label), NULL,
-	                               0, 0) == 1)
+	if (SSL_export_keying_material(tls->ssl, out, length, label, strlen(label),
+	                               context, context_length, context != NULL) == 1)
 		return 0;
 	ERR_clear_error();
 	return fail(SRDMA_EINTERNAL, "cannot derive a key from TLS");

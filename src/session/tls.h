@@ -49,8 +49,9 @@ bool tls_has_pending(const struct tls *tls);
 /* Tell the peer that nothing more will come. Does not wait. */
 void tls_close_notify(struct tls *tls);
 
-/* RFC 8446 7.5, without a context value. */
-int tls_export(struct tls *tls, const char *label, void *out, size_t length);
+/* RFC 8446 7.5; without a context value where `context` is NULL. */
+int tls_export(struct tls *tls, const char *label, const void *context,
+               size_t context_length, void *out, size_t length);
 
 /* The peer's certificate, verified; the channel's own. NULL before tls_handshake() is
  * done. */

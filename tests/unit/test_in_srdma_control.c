@@ -104,9 +104,10 @@ static void both_ends_derive_the_same_keys(void **state)
 
 	(void)state;
 	connect_ends();
-	CHECK_EQ(tls_export(ends[0].tls, PROOF_LABEL, keys[0], PROOF_SIZE), 0);
-	CHECK_EQ(tls_export(ends[1].tls, PROOF_LABEL, keys[1], PROOF_SIZE), 0);
-	CHECK_EQ(tls_export(ends[1].tls, "EXPORTER-other", keys[2], PROOF_SIZE), 0);
+	CHECK_EQ(tls_export(ends[0].tls, PROOF_LABEL, NULL, 0, keys[0], PROOF_SIZE), 0);
+	CHECK_EQ(tls_export(ends[1].tls, PROOF_LABEL, NULL, 0, keys[1], PROOF_SIZE), 0);
+	CHECK_EQ(tls_export(ends[1].tls, "EXPORTER-other", NULL, 0, keys[2], PROOF_SIZE),
+	         0);
 	CHECK_BYTES(keys[0], keys[1], PROOF_SIZE);
 	CHECK(memcmp(keys[0], keys[2], PROOF_SIZE) != 0);
 	tls_describe(ends[0].tls, text, sizeof(text));
@@ -114,7 +115,7 @@ static void both_ends_derive_the_same_keys(void **state)
 	disconnect_ends();
 	/* Another session, with the same certificates, has others. */
 	connect_ends();
-	CHECK_EQ(tls_export(ends[0].tls, PROOF_LABEL, keys[1], PROOF_SIZE), 0);
+	CHECK_EQ(tls_export(ends[0].tls, PROOF_LABEL, NULL, 0, keys[1], PROOF_SIZE), 0);
 	CHECK(memcmp(keys[0], keys[1], PROOF_SIZE) != 0);
 	disconnect_ends();
 }

@@ -93,6 +93,8 @@ static void round_trips(void **state)
 		{ .type = FRAME_FIN },
 		{ .type = FRAME_PING, .count = 5 },
 		{ .type = FRAME_PONG, .count = 5 },
+		{ .type = FRAME_REKEY, .rekey = { .number = 257, .fresh = { 1, 2 } } },
+		{ .type = FRAME_REKEYED, .id = 257 },
 	};
 
 	(void)state;

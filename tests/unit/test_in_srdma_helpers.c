@@ -238,7 +238,7 @@ static void number_options_have_ranges(void **state)
 	CHECK_EQ(srdma_context_get_number(context, SRDMA_OPT_MESSAGE_SIZE, &value), 0);
 	CHECK_EQ(value, 1024);
 	/* A protection that this version does not have cannot be asked for. */
-	CHECK_EQ(srdma_context_set_number(context, SRDMA_OPT_PROTECTION, 2),
+	CHECK_EQ(srdma_context_set_number(context, SRDMA_OPT_PROTECTION, 8),
 	         SRDMA_EINVAL);
 	CHECK_EQ(srdma_context_set_number(context, NUMBER_OPTIONS, 1), SRDMA_EINVAL);
 	CHECK_EQ(srdma_context_get_number(context, 0, &value), SRDMA_EINVAL);
@@ -282,25 +282,49 @@ static void message_heads(void **state)
 	struct message_head head;
 
 	(void)state;
-	CHECK_EQ(message_encode((struct message_head){ MESSAGE_DATA, 0x1234 }),
-	         0x01001234);
-	CHECK(message_parse(0x0200ffff, &head));
-	CHECK_EQ(head.type, MESSAGE_CREDIT);
-	CHECK_EQ(head.credits, 0xffff);
-	CHECK(message_parse(0x03000000, &head));
-	CHECK(!message_parse(0, &head));
-	CHECK(!message_parse(0x04000000, &head));
-	CHECK(!message_parse(0x01010000, &head));
-	CHECK(!message_parse(0x11000000, &head));
+	CHECK_EQ(message_encode((struct message_head){ MESSAGE_DATA, 0x1234, 0xab }),
+	         0x01ab1234);
+	for (int sealed = 0; sealed < 2; sealed++) {
+		CHECK(message_parse(0x0200ffff, sealed, &head));
+		CHECK_EQ(head.type, MESSAGE_CREDIT);
+		CHECK_EQ(head.credits, 0xffff);
+		CHECK(message_parse(0x03000000, sealed, &head));
+		CHECK(!message_parse(0x03010000, sealed, &head));
+		CHECK(!message_parse(0, sealed, &head));
+		CHECK(!message_parse(0x08000000, sealed, &head));
+		CHECK(!message_parse(0x11000000, sealed, &head));
+		/* What only sealed sessions have. */
+		CHECK_EQ(message_parse(0x04000000, sealed, &head), sealed);
+		CHECK_EQ(message_parse(0x07000000, sealed, &head), sealed);
+		CHECK_EQ(message_parse(0x01fe0000, sealed, &head), sealed);
+	}
+	CHECK_EQ(message_encode(head), 0x01fe0000);
+}
+
+static void check_choice(uint32_t offered, uint32_t allowed, bool aes_is_slow,
+                         const char *name)
+{
+	const struct protection *choice =
+	        protection_choose(offered, allowed, aes_is_slow);
+
+	CHECK(choice != NULL);
+	assert_string_equal(choice->name, name);
+	CHECK_EQ(choice->sealed, strcmp(name, "none") != 0);
 }
 
 static void protections(void **state)
 {
 	(void)state;
-	CHECK(!protection_choose(0x80000000, UINT32_MAX));
-	CHECK(!protection_choose(SRDMA_PROTECTION_NONE, 0));
-	assert_string_equal(protection_choose(UINT32_MAX, SRDMA_PROTECTION_NONE)->name,
-	                    "none");
+	CHECK(!protection_choose(0x80000000, UINT32_MAX, false));
+	CHECK(!protection_choose(SRDMA_PROTECTION_NONE, 0, false));
+	CHECK(!protection_choose(SRDMA_PROTECTION_NONE, SRDMA_PROTECTION_SEALED, false));
+	check_choice(UINT32_MAX, SRDMA_PROTECTION_NONE, false, "none");
+	/* Sealed where both can, and by what is fast for both. */
+	check_choice(7, 7, false, "aes-256-gcm");
+	check_choice(7, 7, true, "chacha20-poly1305");
+	check_choice(7 | PROTECTION_AVOID_AES, 7, false, "chacha20-poly1305");
+	check_choice(3 | PROTECTION_AVOID_AES, 7, true, "aes-256-gcm");
+	check_choice(5, 7, false, "chacha20-poly1305");
 	CHECK(protection_chosen(SRDMA_PROTECTION_NONE, SRDMA_PROTECTION_NONE) != NULL);
 	/* A choice is one, and one that was offered. */
 	CHECK(!protection_chosen(0, SRDMA_PROTECTION_NONE));

@@ -162,7 +162,7 @@ static struct frame good_hello(void)
 		                          .transport = TRANSPORT_VERBS,
 		                          .connect = SRDMA_CONNECT_DIRECT,
 		                          .credits = 16,
-		                          .protection = SRDMA_PROTECTION_NONE,
+		                          .protection = SRDMA_PROTECTION_SEALED,
 		                          .message_size = 4096,
 		                          .max_grants = 8 } };
 }
@@ -470,6 +470,15 @@ static void ready_too_early(void **state)
  * Established peers: a session of the library, used from its inside.
  */
 
+static void connected_in_clear(void)
+{
+	duo_protection = SRDMA_PROTECTION_NONE;
+	duo_open(&duo);
+	duo_protection = 0;
+	duo_start(&duo);
+	duo_connect(&duo);
+}
+
 static void connected(void)
 {
 	duo_open(&duo);
@@ -579,22 +588,24 @@ static void own_message(enum message_type type, uint16_t credits, size_t length)
 	static const char bytes[64];
 
 	CHECK_SRDMA(data_send_own(duo.client.session,
-	                          (struct message_head){ type, credits }, bytes, length));
+	                          &(struct message){ .head = { type, credits },
+	                                             .data = bytes,
+	                                             .length = length }));
 }
 
 static void malformed_messages(void **state)
 {
 	(void)state;
-	connected();
+	connected_in_clear();
 	own_message(MESSAGE_CREDIT, 5, 0);
 	expect_violation("gave back credits that were not taken");
-	connected();
+	connected_in_clear();
 	own_message(MESSAGE_CREDIT, 0, 0);
 	expect_violation("malformed CREDIT");
-	connected();
+	connected_in_clear();
 	own_message(MESSAGE_PROOF, 0, 32);
 	expect_violation("proof out of place");
-	connected();
+	connected_in_clear();
 	own_message(7, 0, 1);
 	expect_violation("without a valid head");
 }
@@ -623,7 +634,7 @@ static void access_without_grant(void **state)
 	int mark;
 
 	(void)state;
-	connected();
+	connected_in_clear();
 	CHECK_SRDMA(srdma_buffer_register(duo.client.session, mine, 64, &buffer));
 	CHECK_SRDMA(srdma_buffer_register(duo.server.session, theirs, 64, &other));
 	forged.address = (uintptr_t)theirs;

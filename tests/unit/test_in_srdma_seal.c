@@ -375,7 +375,7 @@ static void under_another_key(void **state)
 		way.to.number--;
 		CHECK_EQ(seal_advance(&way.to, c_ ? fresh : wrong), 0);
 		CHECK_EQ(open_it(&way, HEAD, WHOLE), c_ ? 0 : SRDMA_ESEAL);
-		CHECK_EQ(way.to.epoch, 1);
+		CHECK_EQ(way.to.key, 1);
 	}
 }
 

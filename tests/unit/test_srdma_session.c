@@ -57,7 +57,9 @@ static void established_and_attested(void **state)
 	assert_string_equal(server.psn_peer, client.psn_local);
 	CHECK(strcmp(server.psn_local, server.psn_peer) != 0);
 	CHECK(!strncmp(client.tls, "TLSv1.3 ", 8));
-	assert_string_equal(client.protection, "none");
+	assert_string_equal(client.protection, server.protection);
+	CHECK_EQ(!strcmp(client.protection, "none"),
+	         duo_protection == SRDMA_PROTECTION_NONE);
 	CHECK_EQ(client.connect, SRDMA_CONNECT_DIRECT);
 	assert_string_equal(client.gid, "::ffff:127.0.0.1");
 	assert_string_equal(server.qp_state, "RTS");
@@ -488,5 +490,5 @@ int main(void)
 		cmocka_unit_test(nothing_is_left),
 	};
 
-	return cmocka_run_group_tests(tests, open_pki, close_pki);
+	return DUO_SEALED_AND_CLEAR(tests, open_pki, close_pki);
 }

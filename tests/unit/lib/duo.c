@@ -157,6 +157,15 @@ void duo_certificate(struct duo_end *end, const char *name, const char *authorit
 	                                   pki_path(authority, ".pem")));
 }
 
+unsigned duo_protection;
+
+static void protect(struct duo_end *end)
+{
+	if (duo_protection)
+		CHECK_SRDMA(srdma_context_set_number(end->context, SRDMA_OPT_PROTECTION,
+		                                     duo_protection));
+}
+
 void duo_open(struct duo *duo)
 {
 	memset(duo, 0, sizeof(*duo));
@@ -166,6 +175,8 @@ void duo_open(struct duo *duo)
 	CHECK_SRDMA(srdma_context_new(&duo->client.context));
 	duo_certificate(&duo->server, "server", "ca");
 	duo_certificate(&duo->client, "client", "ca");
+	protect(&duo->server);
+	protect(&duo->client);
 }
 
 void duo_start(struct duo *duo)

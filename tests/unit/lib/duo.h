@@ -53,6 +53,9 @@ struct duo {
 	char port[8];
 };
 
+/* Mask of enum srdma_protection for the contexts to come; 0: as the library has it. */
+extern unsigned duo_protection;
+
 /* Contexts with the certificates of pki.h; options may be set before duo_start(). */
 void duo_open(struct duo *duo);
 void duo_certificate(struct duo_end *end, const char *name, const char *authority);
@@ -84,6 +87,12 @@ void duo_turn(struct duo *duo);
 			duo_turn(duo);                                         \
 		}                                                              \
 	} while (0)
+
+/* The same tests once more, with messages in clear; from main(). */
+#define DUO_SEALED_AND_CLEAR(tests, setup, teardown)                     \
+	(cmocka_run_group_tests_name("sealed", tests, setup, teardown) + \
+	 (duo_protection = SRDMA_PROTECTION_NONE,                        \
+	  cmocka_run_group_tests_name("in clear", tests, setup, teardown)))
 
 /* A call of the library that must succeed. */
 #define CHECK_SRDMA(call)                                                      \
