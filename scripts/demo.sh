@@ -95,6 +95,7 @@ say "big.bin:    $(stat -c %s "$work/big.bin") bytes, SHA-256 $big_sum"
 step "A server on the mock RDMA device"
 through=${AT_SERVER:-} run_on_mock "$build/bin/secure_server" --listen "$address:0" --json --cert "$work/certs/server.pem" \
 	--key "$work/certs/server.key" --ca "$work/certs/ca.pem" --export "data=$share" \
+	--data-protection sealed,none \
 	--handshake-timeout $((10 * ${PATIENCE:-1}))s 2>"$log" &
 server_pid=$!
 wait_until 20 has_events listening 1 || die "the server does not listen"
@@ -160,16 +161,24 @@ done
 client_pids=()
 all_us=$((${EPOCHREALTIME/./} - started))
 
-# --- the same by way of the connection manager -------------------------------------------
+# --- the same by way of the connection manager, and without a seal ------------------------
+
+# once_more RESULTS ARG...: what client-1 did, by another session
+once_more() {
+	start_client client-1 "$@"
+	exec {gate}>"$work/in/$1"
+	commands client-1 | sed "s|data/client-1|data/$1|g; s|out/client-1|out/$1|g" >&"$gate"
+	exec {gate}>&-
+	wait "${client_pids[0]}" || die "the client in $1 mode failed: $(cat "$work/out/$1.err")"
+	client_pids=()
+}
 
 step "The same once more, connected by librdmacm (cm)"
-start_client client-1 cm --connect cm
-exec {gate}>"$work/in/cm"
-commands client-1 | sed 's|data/client-1|data/cm|g; s|out/client-1|out/cm|g' >&"$gate"
-exec {gate}>&-
-wait "${client_pids[0]}" || die "the client in cm mode failed: $(cat "$work/out/cm.err")"
-client_pids=()
-results=("${names[@]}" cm)
+once_more cm --connect cm
+step "And once more in clear (--data-protection=none), one-sided from memory to memory"
+once_more none --data-protection=none
+again=(cm none)
+results=("${names[@]}" "${again[@]}")
 
 # --- who is refused ----------------------------------------------------------------------
 
@@ -212,7 +221,7 @@ say "exit status 0; left open: 0 sessions, 0 QPs, 0 MRs, 0 of anything"
 nothing_on_host() { [ -z "$(find "$host" -mindepth 1 2>/dev/null)" ]; }
 wait_until 10 nothing_on_host || die "left of the mock: $(find "$host" -mindepth 1)"
 say "the mock's directory is empty"
-expected=$(for r in "${results[@]}"; do echo "$r.tar"; done; printf '%s\n' client-1.big cm.big)
+expected=$(printf '%s.tar\n' "${results[@]}"; printf '%s.big\n' client-1 "${again[@]}")
 [ "$(find "$share" -mindepth 1 -printf '%P\n' | sort)" = "$(sort <<<"$expected")" ] ||
 	die "the server's directory has other files than those that were put: $(ls -A "$share")"
 say "the server's directory has the $(wc -l <<<"$expected") files that were put, and no other"
@@ -233,10 +242,10 @@ moved() {
 for r in "${results[@]}"; do moved "$r" "$r.tar"; done
 moved client-1 client-1.big
 ten=$bytes
-moved cm cm.big
+for r in "${again[@]}"; do moved "$r" "$r.big"; done
 say "$clients clients together: $(mib_per_s "$ten" "$(awk -v us="$all_us" 'BEGIN { print us / 1e6 }')")," \
 	"all that each of them did included"
-say "in all: $((bytes >> 20)) MiB in $((2 * (clients + 1) + 4)) transfers," \
+say "in all: $((bytes >> 20)) MiB in $((2 * ${#results[@]} + 2 * (1 + ${#again[@]}))) transfers," \
 	"SHA-256 computed on both sides, and again here"
 say "median round trip of a message while all were at it: $(for r in "${names[@]}"; do
 	of p50 "$(grep '"command":"ping"' "$work/out/$r.json")"; done | sort -n |
@@ -252,7 +261,7 @@ connections_established() {
 		[ "$(of qp_state "$line")" = RTS ] || { echo "$r: queue pair in '$(of qp_state "$line")'"; return 1; }
 		[ "$(of device "$line")" = mock0 ] || { echo "$r: not on mock0"; return 1; }
 	done
-	[ "$(of connect "$line")" = cm ] || { echo "the last one was not connected by cm"; return 1; }
+	[ "$(of connect "$(head -n 1 "$work/out/cm.json")")" = cm ] || { echo "cm: not connected by cm"; return 1; }
 	[ "$(grep '"event":"established"' "$log" | grep -c '"qp_state":"RTS"')" = ${#results[@]} ] ||
 		{ echo "the server does not have ${#results[@]} queue pairs in RTS"; return 1; }
 }
@@ -291,17 +300,34 @@ same_file() {
 	[ "$(sum_of "$work/out/$file")" = "$sum" ] || { echo "$r: $file differs as it came back"; return 1; }
 }
 
-# Files by SHA-256, one-sided access by its bytes.
+# protected_as_asked RESULT: sealed, but where it was asked for in clear; both ends say so
+protected_as_asked() {
+	local line server how
+	line=$(head -n 1 "$work/out/$1.json")
+	server=$(grep '"event":"established"' "$log" | grep "\"psn_local\":\"$(of psn_peer "$line")\"")
+	how=$(of protection "$line")
+	[ "$how" = "$(of protection "$server")" ] || { echo "$1: the server's data protection is another"; return 1; }
+	case $1/$how in
+	none/none | *[!e]/aes-256-gcm | *[!e]/chacha20-poly1305) ;;
+	*) echo "$1: data protection '$how'"; return 1 ;;
+	esac
+}
+
+# Files by SHA-256, one-sided access by its bytes; protected as was asked.
 data_transferred() {
 	local r text hex
 	for r in "${results[@]}"; do
+		protected_as_asked "$r" || return 1
 		same_file "$r" "$r.tar" "$source_sum" || return 1
-		text="written by ${r/#cm/client-1} one-sided"
+		case $r in client-*) text=$r ;; *) text=client-1 ;; esac
+		text="written by $text one-sided"
 		hex=$(printf %s "$text" | od -An -tx1 | tr -d ' \n')
 		[ "$(of hex "$(grep '"command":"read"' "$work/out/$r.json")")" = "$hex" ] ||
 			{ echo "$r: reads something else than it wrote"; return 1; }
 	done
-	same_file client-1 client-1.big "$big_sum" && same_file cm cm.big "$big_sum"
+	for r in client-1 "${again[@]}"; do
+		same_file "$r" "$r.big" "$big_sum" || return 1
+	done
 }
 
 claim() { # SENTENCE CHECK

@@ -291,6 +291,8 @@ static int set_context(struct client *client)
 	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, o->device)) ||
 	    (o->connect && (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT,
 	                                                     o->connect))) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
+	                                      o->protection)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_STEP_TIMEOUT, step)) ||
 	    (error = srdma_context_load(context)) ||
 	    (error = srdma_worker_new(context, &client->worker)))

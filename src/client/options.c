@@ -33,6 +33,12 @@ const struct option_spec client_specs[] = {
 	  "the "
 	  "server takes it (default: any)",
 	  option_connect, AT(connect) },
+	{ "data-protection", 0, "HOW",
+	  "how messages are protected: sealed (aes-256-gcm or chacha20-poly1305, or one "
+	  "of "
+	  "these by name), or none: in clear, if the server allows it; several, with "
+	  "commas, offer the server a choice (default: sealed)",
+	  option_protection, AT(protection) },
 	{ "timeout", 't', "TIME",
 	  "give up when the server has not answered for so long (default: 30s)",
 	  option_duration, AT(timeout_ms), 1, 3600000 },
@@ -49,6 +55,7 @@ const struct option_spec client_specs[] = {
 void client_options_default(struct client_options *options)
 {
 	*options = (struct client_options){
+		.protection = SRDMA_PROTECTION_SEALED,
 		.timeout_ms = DEFAULT_TIMEOUT,
 		.log_level = SRDMA_LOG_ERROR,
 	};

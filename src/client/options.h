@@ -16,6 +16,7 @@ struct client_options {
 	char *server_name;
 	char *device;
 	unsigned connect; /* 0: what suits */
+	unsigned protection;
 	uint64_t timeout_ms;
 	enum srdma_log_level log_level;
 	bool json;

@@ -87,6 +87,47 @@ int option_connect(const struct option_spec *spec, void *place, const char *valu
 	return 0;
 }
 
+static unsigned protection_of(const char *word, size_t length)
+{
+	static const struct {
+		const char *word;
+		unsigned mask;
+	} words[] = {
+		{ "sealed", SRDMA_PROTECTION_SEALED },
+		{ "none", SRDMA_PROTECTION_NONE },
+		{ "aes-256-gcm", SRDMA_PROTECTION_AES_256_GCM },
+		{ "chacha20-poly1305", SRDMA_PROTECTION_CHACHA20_POLY1305 },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i].word) == length &&
+		    !strncmp(word, words[i].word, length))
+			return words[i].mask;
+	return 0;
+}
+
+int option_protection(const struct option_spec *spec, void *place, const char *value)
+{
+	unsigned all = 0, mask;
+	size_t length;
+
+	(void)spec;
+	for (const char *word = value;; word += length + 1) {
+		length = strcspn(word, ",");
+		mask = protection_of(word, length);
+		if (!mask)
+			return fault(FAULT_USAGE,
+			             "'%.*s' is none of sealed, aes-256-gcm, "
+			             "chacha20-poly1305, none",
+			             (int)length, word);
+		all |= mask;
+		if (!word[length])
+			break;
+	}
+	*(unsigned *)place = all;
+	return 0;
+}
+
 int option_log_level(const struct option_spec *spec, void *place, const char *value)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };

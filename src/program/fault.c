@@ -52,6 +52,7 @@ static const struct {
 	{ FAULT_LIMIT, "limit" },
 	{ FAULT_SYSTEM, "system" },
 	{ FAULT_NETWORK, "network" },
+	{ FAULT_SEAL, "seal" },
 	{ FAULT_CLOSED, "closed" },
 	{ FAULT_INTERNAL, "internal" },
 };
@@ -91,6 +92,7 @@ static const struct {
 	{ SRDMA_ELIMIT, FAULT_LIMIT },
 	{ SRDMA_ESYSTEM, FAULT_SYSTEM },
 	{ SRDMA_ENETWORK, FAULT_NETWORK },
+	{ SRDMA_ESEAL, FAULT_SEAL },
 };
 
 static __thread char sentence[FAULT_TEXT];

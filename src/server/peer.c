@@ -399,6 +399,7 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 	json_string(&fields, "address", srdma_session_address(peer->session));
 	json_string(&fields, "tls", a->tls);
 	json_string(&fields, "connect", how);
+	json_string(&fields, "protection", a->protection);
 	json_string(&fields, "device", a->device);
 	json_string(&fields, "qp_state", a->qp_state);
 	json_string(&fields, "psn_local", a->psn_local);
@@ -407,9 +408,11 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 	about.fields = &fields;
 	log_about(
 	        &about,
-	        "established from %s on %s, %s, PSN hashes: ours %s, theirs %s, proof %s",
-	        srdma_session_address(peer->session), a->device, how, a->psn_local,
-	        a->psn_peer, a->checked == SRDMA_ATTESTED_ALL ? "verified" : "MISSING");
+	        "established from %s on %s, %s, data protection %s, PSN hashes: ours %s, "
+	        "theirs %s, proof %s",
+	        srdma_session_address(peer->session), a->device, how, a->protection,
+	        a->psn_local, a->psn_peer,
+	        a->checked == SRDMA_ATTESTED_ALL ? "verified" : "MISSING");
 	json_free(&fields);
 }
 

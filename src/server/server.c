@@ -29,6 +29,8 @@ static int set_context(struct server *server)
 	                                    s->ocsp_response)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, s->device)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT, s->connect)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
+	                                      s->protection)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_MESSAGE_SIZE,
 	                                      s->message_size)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_STEP_TIMEOUT,

@@ -54,6 +54,11 @@ const struct option_spec server_options[] = {
 	  "how queue pairs may be connected: direct, cm (librdmacm), or any (default: "
 	  "any)",
 	  option_connect, AT(connect) },
+	{ "data-protection", 0, "HOW",
+	  "how messages may be protected: sealed (aes-256-gcm or chacha20-poly1305, or "
+	  "one of these by name), none (in clear: for networks that encrypt or are "
+	  "trusted), or several, with commas (default: sealed)",
+	  option_protection, AT(protection) },
 	{ "workers", 'w', "N", "threads that serve sessions (default: one for each core)",
 	  option_count, AT(workers), 1, 256 },
 	{ "io-threads", 0, "N",
@@ -111,6 +116,7 @@ static void set_defaults(struct settings *settings)
 {
 	*settings = (struct settings){
 		.connect = SRDMA_CONNECT_DIRECT | SRDMA_CONNECT_CM,
+		.protection = SRDMA_PROTECTION_SEALED,
 		.log_level = SRDMA_LOG_INFO,
 		.max_sessions = 10000,
 		.handshake_timeout_ms = 10000,

@@ -42,6 +42,7 @@ struct settings {
 	struct limits client_limits;
 	uint64_t message_size;
 	unsigned connect;
+	unsigned protection;
 	enum srdma_log_level log_level;
 	bool no_sync;
 	bool json;

@@ -44,5 +44,6 @@ not_so() { # EDIT CLAIM CLAIMS-BEFORE
 not_so 's/"RTS"/"RTR"/' 'RDMA connection established' 0
 not_so 's/"psn_local":"./"psn_local":"x/' 'PSN exchange completed' 1
 not_so 's/"proof_accepted":true/"proof_accepted":false/' 'PSN exchange completed' 1
+not_so 's/"protection":"[ac][^"]*"/"protection":"none"/' 'Data transfer successful' 2
 not_so 's/"sha256":"./"sha256":"x/' 'Data transfer successful' 2
 not_so 's/"hex":"../"hex":"00/' 'Data transfer successful' 2

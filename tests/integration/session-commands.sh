@@ -46,6 +46,27 @@ session --connect cm
 expect 0 client --connect cm --json ping -c 1
 assert_eq cm "$(json connect "$OUT")" connection
 
+# How messages are protected is what both sides allow, and both say what it is.
+stop_server
+start_server --data-protection sealed,none
+log=$(log_of server)
+for how in aes-256-gcm chacha20-poly1305 none; do
+	expect 0 client --data-protection=$how --json write --file "$TEST_TMP/random"
+	assert_eq $how "$(json protection "$OUT")" "protection that the client tells of"
+	assert_eq true "$(json verified "$OUT")" "what was written, $how"
+	expect 0 client --data-protection=$how read --length 4
+	assert_grep "established from .*data protection $how," "$log"
+done
+expect 0 client --data-protection=none,sealed --json ping -c 1
+assert_no_grep none - <<<"$(json protection "$OUT")" # the server takes the seal
+stop_server
+start_server
+refused 1 'no data protection that is allowed here: messages must be sealed' client --data-protection=none ping -c 1
+stop_server
+start_server --data-protection none
+refused 1 'no data protection that is allowed here: messages are not sealed here' client ping -c 1
+stop_server
+start_server --scratch 64k
 # Outside of the region nothing happens, and the session goes on.
 printf '%s\n' 'write --offset 65530 --text 0123456789' 'write --offset 65526 --text 0123456789' \
 	'read --offset 65526 --length 10' | client shell >"$TEST_TMP/out" 2>"$TEST_TMP/err" && STATUS=0 || STATUS=$?

@@ -55,6 +55,7 @@ key=$CERTS/server.key
    ca   =   $CERTS/ca.pem
 export = data=$SHARE:ro
 
+data-protection = none
 workers = 1
 log-level = debug
 json = yes
@@ -81,6 +82,7 @@ wrong 'idle-timeout = soon' "'soon' is not a time"
 wrong 'scratch = 1T' "is not a size from 0 B to 16.0 MiB"
 wrong 'json = perhaps' "'perhaps' is neither yes nor no"
 wrong 'connect = wires' "'wires' is none of direct, cm, any"
+wrong 'data-protection = sealed,rot13' "'rot13' is none of sealed, aes-256-gcm, chacha20-poly1305, none"
 wrong 'listen = ::1:70000' 'put an IPv6 address in brackets'
 wrong 'listen = [::1]:70000' 'no port from 0 to 65535'
 wrong 'config = other' "there is no setting 'config'"

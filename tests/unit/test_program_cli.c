@@ -20,6 +20,7 @@ struct target {
 	char *text;
 	uint64_t count, size, time;
 	unsigned connect;
+	unsigned protection;
 	enum srdma_log_level level;
 };
 
@@ -33,6 +34,8 @@ static const struct option_spec specs[] = {
 	{ "time", 0, "TIME", "a time", option_duration, OPTION_AT(struct target, time), 0,
 	  10000 },
 	{ "connect", 0, "HOW", "how", option_connect, OPTION_AT(struct target, connect) },
+	{ "protection", 0, "HOW", "how", option_protection,
+	  OPTION_AT(struct target, protection) },
 	{ "level", 0, "LEVEL", "level", option_log_level, OPTION_AT(struct target, level),
 	  .command_line_only = true },
 	OPTIONS_END,
@@ -80,6 +83,10 @@ static void test_forms(void **state)
 	CHECK_EQ(t.level, SRDMA_LOG_DEBUG);
 	assert_string_equal(take(&t, 0, "--connect any"), "");
 	CHECK_EQ(t.connect, SRDMA_CONNECT_CM | SRDMA_CONNECT_DIRECT);
+	assert_string_equal(take(&t, 0, "--protection sealed"), "");
+	CHECK_EQ(t.protection, SRDMA_PROTECTION_SEALED);
+	assert_string_equal(take(&t, 0, "--protection none,aes-256-gcm"), "");
+	CHECK_EQ(t.protection, SRDMA_PROTECTION_NONE | SRDMA_PROTECTION_AES_256_GCM);
 	assert_string_equal(take(&t, 0, "--text= "), "");
 	assert_string_equal(t.text, "");
 	cli_clear(specs, &t);
@@ -113,6 +120,9 @@ static void test_mistakes(void **state)
 		{ "-n 10", "--count: '10' is not a number from 1 to 9" },
 		{ "-n five", "--count: 'five' is not a number from 1 to 9" },
 		{ "--connect wires", "--connect: 'wires' is none of direct, cm, any" },
+		{ "--protection none,",
+		  "--protection: '' is none of sealed, aes-256-gcm, chacha20-poly1305, "
+		  "none" },
 		{ "--level loud", "--level: 'loud' is none of error, warn, info, debug" },
 	};
 	struct target t = { 0 };
