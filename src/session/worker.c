@@ -405,7 +405,8 @@ static void end_sessions(struct srdma_worker *worker)
 		        container_of(worker->sessions.next, struct srdma_session, node);
 
 		session_end(session);
-		session_discard(session);
+		if (!session->freed) /* in its last callback */
+			session_discard(session);
 	}
 	reap(worker);
 }
