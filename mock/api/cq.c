@@ -54,7 +54,7 @@ int table_req_notify_cq(struct ibv_cq *cq, int solicited_only)
 {
 	if (!cq->channel)
 		return 0; /* there is nobody to tell */
-	cq_arm(to_cq(cq), solicited_only);
+	transport_arm(to_cq(cq), solicited_only);
 	return 0;
 }
 

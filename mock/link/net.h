@@ -46,6 +46,9 @@ struct net_ops {
 	 * finds nothing has to be cheap, and two threads may look at once.
 	 */
 	bool (*poll)(void);
+	/* A thread of the program is about to wait for what arrives without polling. May
+	 * be NULL: there is nothing to be done for that. */
+	void (*attend)(void);
 };
 
 extern const struct net_ops net_udp;

@@ -3,13 +3,15 @@
  * The network of this process: UDP port 4791.
  *
  * A thread that polls takes what has arrived itself. The engine is woken for it
- * otherwise, and looks away for a while when it finds that somebody polls all the time:
- * it would be woken for every packet, and be too late.
+ * otherwise, and looks away for a while when it finds that somebody polls or sends all
+ * the time: it would be woken for every packet, and be too late, or in the way. Whoever
+ * asks for an event is about to sleep: then it looks.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -40,6 +42,7 @@ enum {
 	IDLE_LOOKS = 64,    /* after so many in vain, only … */
 	PACKET_MOST = 8192, /* bytes: path MTU, headers and ICRC */
 	LOOK_EVERY = 8,     /* … every so manieth poll asks the system */
+	PATIENT_TRIES = 16, /* polls that find another thread at work */
 };
 
 static struct {
@@ -52,9 +55,10 @@ static struct {
 	bool disturbed, captured;     /* as the settings ask */
 	_Atomic bool blocked;         /* a send found no room */
 	pthread_mutex_t receiving;
-	bool unsettled; /* packets were given, … */
-	bool broken;    /* … is of no use */
-	_Atomic unsigned int polls;
+	bool unsettled;             /* packets were given, … */
+	bool broken;                /* … is of no use */
+	_Atomic bool away;          /* the engine is not woken by packets */
+	_Atomic unsigned int polls; /* and sends, by the program's threads */
 	/* As of the last look at it, by the engine or whoever fires timers. */
 	_Atomic unsigned int polls_seen;
 	_Atomic uint64_t seen_at;
@@ -65,6 +69,15 @@ static struct {
 	.receiving = PTHREAD_MUTEX_INITIALIZER,
 	.sender = { { .fd = -1 }, { .fd = -1 } },
 };
+
+/* A few more or less do not matter. */
+static unsigned int count_activity(void)
+{
+	unsigned int polls = atomic_load_explicit(&net.polls, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&net.polls, polls, memory_order_relaxed);
+	return polls;
+}
 
 static void count(enum counter counter, unsigned int more)
 {
@@ -241,6 +254,15 @@ static bool look(void)
 	return any;
 }
 
+/* Somebody else is at it, and may wait for the core that this thread is busy on. */
+static void give_way(void)
+{
+	static _Thread_local unsigned int tries;
+
+	if (++tries % PATIENT_TRIES == 0)
+		sched_yield();
+}
+
 static bool udp_poll(void)
 {
 	static _Thread_local unsigned int idle;
@@ -249,12 +271,13 @@ static bool udp_poll(void)
 
 	if (!atomic_load_explicit(&net.started, memory_order_acquire))
 		return false;
-	polls = atomic_load_explicit(&net.polls, memory_order_relaxed) + 1;
-	atomic_store_explicit(&net.polls, polls, memory_order_relaxed);
+	polls = count_activity();
 	if (idle >= IDLE_LOOKS && polls % LOOK_EVERY)
 		return false;
-	if (pthread_mutex_trylock(&net.receiving))
+	if (pthread_mutex_trylock(&net.receiving)) {
+		give_way();
 		return false;
+	}
 	any = look();
 	pthread_mutex_unlock(&net.receiving);
 	idle = any ? 0 : idle + (idle < IDLE_LOOKS);
@@ -279,6 +302,24 @@ static void look_away(bool from_relay)
 	engine_pause(&net.port);
 	if (from_relay)
 		engine_pause(&net.relay);
+	atomic_store(&net.away, true);
+}
+
+static void watch_again(void)
+{
+	atomic_store(&net.away, false);
+	engine_resume(&net.relay);
+	engine_resume(&net.port);
+}
+
+/* What was polled until now says nothing of what will be. */
+static void udp_attend(void)
+{
+	if (!atomic_load_explicit(&net.started, memory_order_acquire) ||
+	    !atomic_load(&net.away))
+		return;
+	is_polled();
+	watch_again();
 }
 
 /*
@@ -332,8 +373,7 @@ static void look_again(struct timer *timer)
 	}
 	if (!may_look())
 		return;
-	engine_resume(&net.relay);
-	engine_resume(&net.port);
+	watch_again();
 	/* Nobody is woken a second time for what lies in the ring. */
 	take_relayed();
 	look();
@@ -396,6 +436,8 @@ static int udp_send(const struct net_path *path, const struct net_packet *packet
 	if (!atomic_load_explicit(&net.started, memory_order_acquire) ||
 	    net.sender[family].fd < 0)
 		return -ENETUNREACH;
+	if (!in_engine())
+		count_activity();
 	if (unlikely(net.disturbed || net.captured))
 		taken = send_watched(path, packets, packets_count);
 	else
@@ -412,7 +454,9 @@ static int udp_send(const struct net_path *path, const struct net_packet *packet
 	return taken < 0 ? 0 : taken;
 }
 
-const struct net_ops net_udp = { .send = udp_send, .poll = udp_poll };
+const struct net_ops net_udp = { .send = udp_send,
+	                         .poll = udp_poll,
+	                         .attend = udp_attend };
 
 /* --- beginning and end ---------------------------------------------------------------
  */

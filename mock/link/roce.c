@@ -48,6 +48,14 @@ void roce_poll(void)
 		ops->poll();
 }
 
+void roce_attend(void)
+{
+	const struct net_ops *ops = atomic_load_explicit(&net, memory_order_relaxed);
+
+	if (ops && ops->attend)
+		ops->attend();
+}
+
 /* The pieces of a payload that a packet has; 0 when they are too many. */
 static unsigned int slice(const struct roce_payload *payload, size_t length,
                           struct iovec *out, unsigned int room)

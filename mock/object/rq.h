@@ -116,6 +116,13 @@ static inline uint32_t rq_posted(const struct rq_shared *rq)
 	return seen - consumed;
 }
 
+/* The same with a look at the owner's side. */
+static inline uint32_t rq_posted_now(const struct rq_shared *rq)
+{
+	return atomic_load_explicit(&rq->posted, memory_order_acquire) -
+	       atomic_load_explicit(&rq->consumed, memory_order_relaxed);
+}
+
 /* A receive's completion was polled. Those of a queue of one QP come out of one CQ, whose
  * pollers exclude each other. */
 static inline void rq_completed(struct rq *rq)

@@ -58,8 +58,16 @@ static __attribute__((noinline)) bool is_still_empty(struct cq *cq)
 	credit_look();
 	timers_poll();
 	wire_owed_look();
+	wire_credit_look();
 	roce_poll();
 	return cq_is_empty(cq);
+}
+
+void transport_arm(struct cq *cq, bool solicited_only)
+{
+	cq_arm(cq, solicited_only);
+	wire_owed_look();
+	roce_attend();
 }
 
 /* Flattened: as calls, the steps of taking out an entry would cost half as much again. */

@@ -60,6 +60,8 @@ void builder_abort(struct qp *qp);
 
 /* poll.c */
 int transport_poll(struct cq *cq, int count, struct ibv_wc *wc);
+/* As ibv_req_notify_cq(3), of a CQ with a channel. */
+void transport_arm(struct cq *cq, bool solicited_only);
 /* ibv_start_poll(3) and the like: -ENOENT when there is none, -EBUSY, -EINVAL. The entry
  * that is current is cq->current, its status and ID in cq->ex. */
 int transport_poll_begin(struct cq *cq);

@@ -111,6 +111,9 @@ void wire_send_to_group(struct qp *qp, const struct packet *packet);
  * held. */
 void wire_owed_look(void);
 
+/* wire_credit.c: … and what receives were posted since is told. */
+void wire_credit_look(void);
+
 /* wire_answer.c: the completer; the lock of qp->sq is held. */
 void wire_answer(struct qp *qp, const struct net_path *path, const struct roce *answer);
 

@@ -30,6 +30,16 @@ void wire_answer_now(struct qp_shared *qp)
 		wire_reply(peer_self(), qp, state);
 }
 
+void wire_acknowledge_again(struct qp_shared *qp, struct wire_responder *state)
+{
+	if (!state->due) {
+		state->due = true;
+		state->syndrome = AETH_ACK;
+		state->due_psn = psn_add(qp->epsn, (uint32_t)-1);
+	}
+	wire_answer_now(qp);
+}
+
 void wire_farewell(struct qp_shared *qp)
 {
 	struct wire_responder *state = wire_responder_of(qp);
@@ -40,12 +50,8 @@ void wire_farewell(struct qp_shared *qp)
 	if (qp->transport != BTH_RC || !state->received || state->due ||
 	    atomic_load(&qp->state) == IBV_QPS_ERR)
 		return;
-	for (unsigned int i = 0; i < FAREWELLS; i++) {
-		state->due = true;
-		state->syndrome = 0;
-		state->due_psn = psn_add(qp->epsn, (uint32_t)-1);
-		wire_answer_now(qp);
-	}
+	for (unsigned int i = 0; i < FAREWELLS; i++)
+		wire_acknowledge_again(qp, state);
 }
 
 static void take_leave(struct qp *qp)

@@ -7,7 +7,6 @@
 #include "transport/wire_responder.h"
 
 #include <string.h>
-#include "wire/credits.h"
 
 enum { ACKNOWLEDGE_SIZE = 16 }; /* BTH and AETH */
 
@@ -96,14 +95,6 @@ enum outcome wire_replay_again(struct wire_request *q)
 /* --- what goes back -------------------------------------------------------------------
  */
 
-/* A queue that others take from too says nothing about credit. */
-static uint8_t credit_syndrome(const struct peer *owner, const struct qp_shared *qp)
-{
-	if (qp->rq_is_shared || !qp->rq)
-		return AETH_ACK | CREDITS_NONE_GIVEN;
-	return AETH_ACK | credits_code(rq_posted(peer_ptr(owner, qp->rq)));
-}
-
 static struct roce answer_to(const struct peer *owner, const struct qp_shared *qp,
                              const struct wire_responder *state, uint8_t opcode,
                              uint32_t psn)
@@ -113,7 +104,7 @@ static struct roce answer_to(const struct peer *owner, const struct qp_shared *q
 		.pkey = 0xffff,
 		.dest_qpn = qp->dest_qpn,
 		.psn = psn,
-		.syndrome = credit_syndrome(owner, qp),
+		.syndrome = AETH_ACK | wire_credit_code(owner, qp),
 		.msn = state->msn,
 	};
 }
@@ -244,8 +235,8 @@ static bool is_over(const struct qp_shared *qp, const struct wire_responder *sta
 	       state->due_psn != atomic_load_explicit(&qp->epsn, memory_order_relaxed);
 }
 
-static void add_acknowledgement(const struct peer *owner, const struct qp_shared *qp,
-                                const struct wire_responder *state, struct roce_out *out)
+static void add_acknowledgement(const struct peer *owner, struct qp_shared *qp,
+                                struct wire_responder *state, struct roce_out *out)
 {
 	static const struct roce_payload none;
 	struct roce packet = answer_to(owner, qp, state, RC_ACKNOWLEDGE, state->due_psn);
@@ -254,6 +245,8 @@ static void add_acknowledgement(const struct peer *owner, const struct qp_shared
 		packet.psn = psn_add(qp->epsn, (uint32_t)-1);
 	else if (state->syndrome & AETH_KIND_MASK)
 		packet.syndrome = state->syndrome;
+	if (!(packet.syndrome & AETH_KIND_MASK))
+		wire_credit_told(qp, state, packet.syndrome);
 	roce_out_add(out, &packet, &none, 0);
 }
 

@@ -21,6 +21,7 @@ struct wire_responder {
 	uint32_t connection; /* that all of this is about */
 	uint32_t received;   /* PSNs since it began, as far as they are told apart */
 	uint32_t msn;        /* messages executed */
+	uint32_t limit;      /* up to that one the requester was told of receives */
 	struct net_path path;
 	/* The message that has begun and not ended: its first opcode, without transport.
 	 */
@@ -89,8 +90,15 @@ struct wire_responder *wire_responder_of(struct qp_shared *qp);
  */
 bool wire_owe(struct qp_shared *qp);
 
+/* wire_credit.c: as an AETH has it, and what follows from having sent one in an
+ * acknowledgement. The responder's lock is held. */
+uint8_t wire_credit_code(const struct peer *owner, const struct qp_shared *qp);
+void wire_credit_told(struct qp_shared *qp, struct wire_responder *state, uint8_t code);
+
 /* wire_receive.c: the acknowledgement goes when all that arrived is taken. */
 void wire_answer_later(struct qp_shared *qp);
+/* The last one once more, or the one that is due. */
+void wire_acknowledge_again(struct qp_shared *qp, struct wire_responder *state);
 /* The same at once; the responder's lock is held. */
 void wire_answer_now(struct qp_shared *qp);
 /*

@@ -231,6 +231,75 @@ static void write_is_answered_at_once(void **state)
 	polled(pair.a.send_cq, 1);
 }
 
+/* --- credits (IBA 9.7.7.2) ------------------------------------------------------------
+ */
+
+/* B has no receive left, A knows that and has one message to send. */
+static void exhaust(void)
+{
+	for (unsigned int i = 0; i < RECEIVES; i++)
+		send_from(&pair.a, 1);
+	for (unsigned int i = 0; i < RECEIVES; i++)
+		comes(pair.b.recv_cq, 1);
+	CHECK(!has(pair.b.recv_cq));
+	for (unsigned int i = 0; i < RECEIVES; i++)
+		comes(pair.a.send_cq, 1);
+	forget_seen();
+	send_from(&pair.a, 1);
+	CHECK_EQ(seen.requests, 0);
+}
+
+static void new_receives_are_told(void **state)
+{
+	(void)state;
+	exhaust();
+	CHECK(!has(pair.b.recv_cq));
+	CHECK_EQ(seen.answers, 0);
+	rc_recv(&pair.b, 1, 0, MESSAGE);
+	CHECK(!has(pair.b.recv_cq));
+	CHECK_EQ(seen.answers, 1);
+	CHECK(!has(pair.b.recv_cq));
+	CHECK_EQ(seen.answers, 1);
+	CHECK(sim_step());
+	CHECK_EQ(seen.requests, 1);
+	comes(pair.b.recv_cq, 1);
+	comes(pair.a.send_cq, 1);
+}
+
+/* A asks by itself, in the end. */
+static void new_receives_are_told_in_vain(void **state)
+{
+	(void)state;
+	exhaust();
+	seen.lose = 1;
+	rc_recv(&pair.b, 1, 0, MESSAGE);
+	CHECK(!has(pair.b.recv_cq));
+	CHECK_EQ(seen.lose, 0);
+	comes(pair.b.recv_cq, 1);
+	comes(pair.a.send_cq, 1);
+}
+
+/* The acknowledgement waits until the program has posted its receive again. */
+static void credit_is_that_of_now(void **state)
+{
+	(void)state;
+	exhaust();
+	for (unsigned int i = 0; i < 3; i++) {
+		rc_recv(&pair.b, 1, 0, MESSAGE);
+		CHECK(!has(pair.b.recv_cq));
+		comes(pair.b.recv_cq, 1);
+		rc_recv(&pair.b, 1, 0, MESSAGE);
+		forget_seen();
+		comes(pair.a.send_cq, 1);
+		CHECK_EQ(seen.requests, 0);
+		send_from(&pair.a, 1);
+		CHECK_EQ(seen.requests, 1);
+		comes(pair.b.recv_cq, 1);
+		comes(pair.a.send_cq, 1);
+		send_from(&pair.a, 1);
+	}
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -244,6 +313,9 @@ int main(void)
 		TEST(is_not_forgotten_in_error),
 		TEST(is_not_forgotten_in_reset),
 		TEST(write_is_answered_at_once),
+		TEST(new_receives_are_told),
+		TEST(new_receives_are_told_in_vain),
+		TEST(credit_is_that_of_now),
 	};
 	int failed;
 
