@@ -14,7 +14,7 @@
 #include "lib/rcop.h"
 #include "mock_dir.h"
 
-enum { TIMES = 20 };
+enum { TIMES = 8 };
 
 static void sender(struct side *side)
 {
