@@ -41,6 +41,7 @@ static void note_result(struct transfer *transfer)
 {
 	struct note *note = transfer->user;
 	struct server_totals *totals = &note->peer->server->totals;
+	struct metrics *metrics = &note->peer->server->metrics;
 	char size[UNITS_TEXT], rate[UNITS_TEXT], duration[UNITS_TEXT];
 	uint64_t us = transfer->ended_us - transfer->started_us;
 	const char *verb = note->put ? "received" : "sent";
@@ -53,6 +54,7 @@ static void note_result(struct transfer *transfer)
 	atomic_fetch_add(note->put ? &totals->files_received : &totals->files_sent, 1);
 	atomic_fetch_add(note->put ? &totals->bytes_received : &totals->bytes_sent,
 	                 transfer->bytes);
+	metrics_observe(note->put ? &metrics->receiving : &metrics->sending, us);
 	peer_log(note->peer, SRDMA_LOG_INFO, "%s '%s': %s in %s, %s", verb, note->path,
 	         format_size(size, transfer->bytes), format_duration(duration, us),
 	         format_rate(rate, transfer->bytes, us));

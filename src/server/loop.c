@@ -58,6 +58,24 @@ static void start_sweep(struct loop *loop)
 	event_add(loop->sweep, &interval);
 }
 
+static void on_count(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	list_for_each (node, &loop->peers)
+		peer_count(container_of(node, struct peer, node));
+}
+
+static void start_counting(struct loop *loop)
+{
+	const struct timeval second = { .tv_sec = 1 };
+
+	if (loop->server->settings.metrics)
+		event_add(loop->counting, &second);
+}
+
 static void cut_all(struct loop *loop)
 {
 	struct srdma_session *session = srdma_worker_next(loop->worker, NULL);
@@ -162,6 +180,7 @@ int loop_start(struct loop *loop)
 	if (event_add(loop->readable, NULL) < 0)
 		return fault(FAULT_SYSTEM, "libevent cannot watch a descriptor");
 	start_sweep(loop);
+	start_counting(loop);
 	atomic_fetch_add(&loop->server->loops_running, 1);
 	error = pthread_create(&loop->thread, NULL, run, loop);
 	if (error) {
@@ -181,7 +200,8 @@ static int make_events(struct loop *loop)
 	                           EV_READ | EV_PERSIST, on_readable, loop);
 	loop->sweep = event_new(loop->base, -1, EV_PERSIST, on_sweep, loop);
 	loop->deadline = event_new(loop->base, -1, 0, on_deadline, loop);
-	if (!loop->readable || !loop->sweep || !loop->deadline)
+	loop->counting = event_new(loop->base, -1, EV_PERSIST, on_count, loop);
+	if (!loop->readable || !loop->sweep || !loop->deadline || !loop->counting)
 		return fault(FAULT_MEMORY, "out of memory");
 	return 0;
 }
@@ -223,6 +243,8 @@ void loop_free(struct loop *loop)
 		event_free(loop->sweep);
 	if (loop->deadline)
 		event_free(loop->deadline);
+	if (loop->counting)
+		event_free(loop->counting);
 	if (loop->base)
 		event_base_free(loop->base);
 	free(loop);

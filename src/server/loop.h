@@ -29,6 +29,7 @@ struct loop {
 	bool draining;
 	bool drain_over; /* and its time is up */
 	struct event *deadline;
+	struct event *counting; /* each second, for who asks for metrics */
 	struct list peers;
 	struct policy *policy; /* the thread's own reference */
 	/* About right: for the acceptor, which adds those on their way. */

@@ -49,9 +49,15 @@ void peer_cut(struct peer *peer, const char *reason)
 void peer_refuse(struct peer *peer, uint32_t id, const char *what, int code,
                  const char *text)
 {
+	atomic_fetch_add(&peer->server->metrics.refusals, 1);
 	peer_log(peer, SRDMA_LOG_WARN, "%s refused: %s", what, text);
 	if (channel_send_fail(&peer->channel, id, code, text))
 		peer_cut(peer, fault_text());
+}
+
+void peer_count(struct peer *peer)
+{
+	metrics_count_session(peer->series, peer->session, &peer->counted);
 }
 
 void peer_hold(struct peer *peer)
@@ -334,6 +340,7 @@ static struct peer *peer_new(struct loop *loop, struct srdma_session *session)
 	peer->owner.is_peer = true;
 	peer->loop = loop;
 	peer->server = loop->server;
+	peer->series = metrics_series_of(&loop->server->metrics, peer->name);
 	peer->session = session;
 	peer->id = srdma_session_id(session);
 	peer->active_us = clock_us();
@@ -421,6 +428,10 @@ static void on_established(struct srdma_session *session, void *user)
 	struct peer *peer = peer_of(user);
 	struct srdma_attestation attestation;
 
+	struct srdma_session_stats stats = { 0 };
+
+	srdma_session_stats(session, &stats, sizeof(stats));
+	metrics_count_handshake(&peer->server->metrics, SRDMA_OK, stats.established_us);
 	peer->established = true;
 	peer->active_us = clock_us();
 	atomic_fetch_add(&peer->server->totals.sessions, 1);
@@ -454,7 +465,7 @@ static void log_closed(const struct peer *peer, int code, const char *reason)
 }
 
 /* Nobody got as far as to have a name. */
-static void log_refused(struct loop *loop, struct srdma_session *session,
+static void log_refused(struct loop *loop, struct srdma_session *session, int code,
                         const char *reason)
 {
 	struct log_about about = {
@@ -468,6 +479,7 @@ static void log_refused(struct loop *loop, struct srdma_session *session,
 	about.fields = &fields;
 	log_about(&about, "no session: %s", reason);
 	json_free(&fields);
+	metrics_count_handshake(&loop->server->metrics, code, 0);
 	atomic_fetch_add(&loop->server->totals.refused, 1);
 }
 
@@ -476,6 +488,11 @@ static void peer_closed(struct peer *peer, int code, const char *reason)
 	int why;
 
 	log_closed(peer, code, reason);
+	peer_count(peer);
+	if (peer->established)
+		metrics_count_end(&peer->server->metrics, code);
+	else
+		metrics_count_handshake(&peer->server->metrics, code, 0);
 	if (!peer->established)
 		atomic_fetch_add(&peer->server->totals.refused, 1);
 	else if (code != SRDMA_ECLOSED)
@@ -500,7 +517,8 @@ static void on_closed(struct srdma_session *session, int code, const char *reaso
 	if (owner->is_peer)
 		peer_closed(peer_of(user), code, reason);
 	else
-		log_refused(container_of(owner, struct loop, owner), session, reason);
+		log_refused(container_of(owner, struct loop, owner), session, code,
+		            reason);
 	srdma_session_free(session);
 }
 

@@ -39,6 +39,8 @@ struct peer {
 	char *name;            /* who it is */
 	struct access *access; /* what it may do */
 	struct account *account;
+	struct metrics_series *series;
+	struct srdma_session_stats counted; /* what of the session is in there */
 	struct list held;     /* messages that wait until the answers before are gone */
 	struct list requests; /* files being opened */
 	unsigned request_count;
@@ -61,6 +63,9 @@ void peer_policy_changed(struct peer *peer);
 int peer_check(const struct peer *peer, unsigned rights, const char *what);
 int peer_check_export(const struct peer *peer, const struct export *export,
                       unsigned rights, const char *what);
+
+/* Brings the metrics of its client up to date. */
+void peer_count(struct peer *peer);
 
 /* The server stops: close as soon as nothing is under way. */
 void peer_drain(struct peer *peer);

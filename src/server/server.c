@@ -131,6 +131,7 @@ int server_start(struct server *server)
 {
 	int error = set_context(server);
 
+	metrics_init(&server->metrics);
 	accounts_init(&server->accounts, server->settings.max_files,
 	              server->settings.max_messages, server->settings.transfer_memory);
 	if (!error)
@@ -145,7 +146,11 @@ int server_start(struct server *server)
 		return error;
 	announce(server);
 	error = start_loops(server);
-	return error ? error : acceptor_new(server, &server->acceptor);
+	if (!error)
+		error = acceptor_new(server, &server->acceptor);
+	if (!error && server->settings.metrics)
+		error = metrics_http_new(server, &server->metrics_http);
+	return error;
 }
 
 void server_run(struct server *server)
@@ -230,6 +235,8 @@ void server_finish(struct server *server)
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loop_free(server->loops[i]);
 	free(server->loops);
+	metrics_http_free(server->metrics_http);
+	metrics_clear(&server->metrics);
 	if (server->base) {
 		signals_unwatch();
 		if (server->ended)

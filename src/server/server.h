@@ -7,6 +7,7 @@
 
 #include "program/jobs.h"
 #include "server/account.h"
+#include "server/metrics.h"
 #include "server/settings.h"
 #include "srdma.h"
 
@@ -33,6 +34,8 @@ struct server {
 	struct jobs *jobs;
 	struct accounts accounts;
 	struct server_totals totals;
+	struct metrics metrics;
+	struct metrics_http *metrics_http;
 	struct event_base *base; /* of the main thread */
 	struct acceptor *acceptor;
 	struct loop **loops;

@@ -13,6 +13,7 @@
 static int option_export(const struct option_spec *spec, void *place, const char *value);
 static int option_listen(const struct option_spec *spec, void *place, const char *value);
 static int option_limits(const struct option_spec *spec, void *place, const char *value);
+static int option_metrics(const struct option_spec *spec, void *place, const char *value);
 
 #define AT(member) OPTION_AT(struct settings, member)
 #define GiB        (UINT64_C(1) << 30)
@@ -102,6 +103,10 @@ const struct option_spec server_options[] = {
 	  "do not wait until a received file is on the disk before it is named and "
 	  "confirmed: faster, and not safe against a crash of the machine",
 	  option_flag, AT(no_sync) },
+	{ "metrics", 0, "ADDR:PORT",
+	  "answer monitors there, by HTTP to whoever asks: /metrics (Prometheus), "
+	  "/healthz, /readyz (default: nowhere)",
+	  option_metrics, AT(metrics) },
 	{ "log-level", 0, "LEVEL", "error, warn, info or debug (default: info)",
 	  option_log_level, AT(log_level) },
 	{ "json", 0, NULL, "log as JSON, one object a line", option_flag, AT(json) },
@@ -195,6 +200,34 @@ static int option_listen(const struct option_spec *spec, void *place, const char
 	return error ? error : option_text(spec, place, value);
 }
 
+/* An address has to be said: 0.0.0.0 and [::] are all, and for all the world. */
+static int split_metrics(const char *value, char **host, char **port)
+{
+	int error = split_listen(value, host, port);
+	const char *end = strrchr(value, ':');
+
+	if (error)
+		return error;
+	if (**host && **host != '*' && end && strcmp(end + 1, *port) == 0)
+		return 0;
+	free(*host);
+	free(*port);
+	*host = *port = NULL;
+	return fault(FAULT_USAGE, "'%s' is not ADDR:PORT, as in 127.0.0.1:9633", value);
+}
+
+static int option_metrics(const struct option_spec *spec, void *place, const char *value)
+{
+	char *host = NULL, *port = NULL;
+	int error = split_metrics(value, &host, &port);
+
+	free(host);
+	free(port);
+	if (error)
+		return error;
+	return option_text(spec, place, value);
+}
+
 static int option_limits(const struct option_spec *spec, void *place, const char *value)
 {
 	(void)spec;
@@ -216,6 +249,9 @@ static int finish(struct settings *settings)
 		             lacking);
 	error = split_listen(settings->listen ? settings->listen : DEFAULT_PORT,
 	                     &settings->host, &settings->port);
+	if (!error && settings->metrics)
+		error = split_metrics(settings->metrics, &settings->metrics_host,
+		                      &settings->metrics_port);
 	for (unsigned i = 0; !error && i < settings->export_texts.count; i++)
 		error = exports_add(&settings->exports, settings->export_texts.list[i]);
 	if (!settings->workers)
@@ -272,6 +308,10 @@ void settings_clear(struct settings *settings)
 	free(settings->export_texts.list);
 	settings->export_texts = (struct export_texts){ 0 };
 	exports_clear(&settings->exports);
+	free(settings->metrics);
+	free(settings->metrics_host);
+	free(settings->metrics_port);
+	settings->metrics = settings->metrics_host = settings->metrics_port = NULL;
 	free(settings->listen);
 	free(settings->host);
 	free(settings->port);

@@ -19,6 +19,9 @@ struct export_texts {
 struct settings {
 	char *config;
 	char *listen;
+	char *metrics;
+	char *metrics_host; /* of `metrics` */
+	char *metrics_port;
 	char *host; /* of `listen`; NULL: all addresses */
 	char *port;
 	char *certificate;
