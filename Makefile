@@ -356,7 +356,7 @@ $(tidied): $(BUILD)/tidy/%: $(BUILD)/obj/%.o .clang-tidy
 
 # --- fuzz --------------------------------------------------------------------------------
 
-# One fuzzer for each parser, one for the verbs, and one for the connection manager: libFuzzer, with clang. What it finds worth
+# One fuzzer for each parser, for the verbs, the connection manager, and what a network may send: libFuzzer, with clang. What it finds worth
 # keeping joins the corpus in $(BUILD)-fuzz; `make fuzz-keep` brings the least set that covers as much into tests/fuzz.
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
@@ -367,9 +367,12 @@ fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src
 fuzz_of_policy := $(fuzz_of_config)
 fuzz_of_roce   := $(wildcard mock/wire/*.c)
 fuzz_of_mad    := $(wildcard mock/wire/*.c)
-fuzz_of_api    := $(mock_src) $(wildcard tests/fuzz/verbs/*.c tests/fuzz/lib/*.c)
-fuzz_of_wire   := $(mock_src)
-fuzz_of_cm     := $(mock_src) $(wildcard tests/fuzz/lib/*.c)
+fuzz_of_api    := $(mock_src) $(wildcard tests/fuzz/verbs/*.c) tests/fuzz/lib/processes.c
+fuzz_of_wire   := $(mock_src) tests/fuzz/lib/packets.c
+fuzz_of_forged := $(mock_src) tests/fuzz/lib/packets.c
+fuzz_of_relay  := $(mock_src)
+fuzz_of_dump   := $(mock_src)
+fuzz_of_cm     := $(mock_src) tests/fuzz/lib/processes.c
 fuzz_dir       := $(BUILD)-fuzz
 
 fuzz_flags     := -std=gnu11 -g -O1 -w -fno-sanitize-recover=all
@@ -380,7 +383,7 @@ $(fuzz_dir)/obj/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(cppflags) -Itests/fuzz $(fuzz_flags) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(fuzz_of_api) $(fuzz_of_cm)))
+-include $(patsubst %.o,%.d,$(call fuzz_obj,$(fuzz_src) $(fuzz_of_config) $(fuzz_of_api) $(fuzz_of_cm) $(fuzz_of_forged)))
 
 define fuzzer
 $(fuzz_dir)/$(1): $(call fuzz_obj,tests/fuzz/$(1).c $(fuzz_of_$(1)))

@@ -13,7 +13,8 @@
 #include <string.h>
 
 #include "host/inside.h"
-#include "host/engine.h"
+#include "lib/packets.h"
+#include "lib/processes.h"
 #include "link/roce.h"
 #include "transport/wire.h"
 
@@ -26,17 +27,11 @@ enum {
 	READ = 4096,  /* … and for reading alone */
 	QPS = 4,      /* two RC ones that are connected, UC, UD */
 	KEPT = 64,    /* genuine packets, to be delivered or repeated */
-	PSN = 0x100,
 	CALLS_MOST = 300,
 };
 
 struct arena {
 	uint8_t before[GUARD], open[OPEN], between[GUARD], read[READ], behind[GUARD];
-};
-
-struct kept {
-	size_t length;
-	uint8_t bytes[4200];
 };
 
 static struct arena arena __attribute__((aligned(4096)));
@@ -50,19 +45,9 @@ static struct {
 	struct ibv_ah *ah;
 	struct net_path path;
 	const uint8_t *at, *end;
-	struct kept kept[KEPT];
+	struct packet_bytes kept[KEPT];
 	unsigned int keeping;
-	uint64_t now;
-} w = { .now = 1000 };
-
-#define MUST(condition)                                                            \
-	do {                                                                       \
-		if (!(condition)) {                                                \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, \
-			        #condition);                                       \
-			abort();                                                   \
-		}                                                                  \
-	} while (0)
+} w;
 
 static uint8_t byte(void)
 {
@@ -78,55 +63,16 @@ static uint32_t word(void)
 	return value << 8 | byte();
 }
 
-static uint64_t now(void)
+static void keep(const struct packet_bytes *packet)
 {
-	return w.now;
+	w.kept[w.keeping++ % KEPT] = *packet;
 }
-
-static int send_packets(const struct net_path *path, const struct net_packet *packets,
-                        unsigned int count)
-{
-	(void)path;
-	for (unsigned int i = 0; i < count; i++) {
-		struct kept *kept = &w.kept[w.keeping++ % KEPT];
-
-		kept->length = 0;
-		for (unsigned int p = 0; p < packets[i].parts; p++) {
-			const struct iovec *part = &packets[i].part[p];
-
-			MUST(kept->length + part->iov_len <= sizeof(kept->bytes));
-			memcpy(kept->bytes + kept->length, part->iov_base, part->iov_len);
-			kept->length += part->iov_len;
-		}
-	}
-	return (int)count;
-}
-
-static bool poll_nothing(void)
-{
-	return false;
-}
-
-static const struct net_ops net = { .send = send_packets, .poll = poll_nothing };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char directory[] = "/dev/shm/mockrdma-fuzz.XXXXXX";
-	struct ibv_device **list;
-
 	(void)argc;
 	(void)argv;
-	MUST(mkdtemp(directory));
-	setenv("MOCKRDMA_DIR", directory, 1);
-	setenv("MOCKRDMA_LINK", "roce", 1);
-	setenv("MOCKRDMA_LOG", "none", 1);
-	timers_simulate(now);
-	roce_set_net(&net);
-	list = ibv_get_device_list(NULL);
-	MUST(list && list[0]);
-	w.context = ibv_open_device(list[0]);
-	ibv_free_device_list(list);
-	MUST(w.context);
+	w.context = packets_begin(keep);
 	memset(&arena, 0xa5, sizeof(arena));
 	MUST((w.pd = ibv_alloc_pd(w.context)));
 	MUST((w.open = ibv_reg_mr(w.pd, arena.open, OPEN,
@@ -142,47 +88,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void connect_qp(unsigned int index)
 {
-	struct ibv_qp *qp = w.qp[index];
-	bool reliable = index < 2, datagrams = index == 3;
-	struct ibv_qp_attr attr = {
-		.qp_state = IBV_QPS_INIT,
-		.port_num = 1,
-		.qp_access_flags = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
-		                   IBV_ACCESS_REMOTE_ATOMIC,
-		.qkey = 0x1234,
-		.path_mtu = IBV_MTU_256,
-		.dest_qp_num = w.qp[index < 2 ? !index : index]->qp_num,
-		.rq_psn = PSN,
-		.sq_psn = PSN,
-		.max_dest_rd_atomic = 4,
-		.max_rd_atomic = 4,
-		.timeout = 10,
-		.retry_cnt = 2,
-		.rnr_retry = 2,
-		.ah_attr = { .is_global = 1,
-		             .port_num = 1,
-		             .grh = { .dgid = w.path.local } },
-	};
-
-	MUST(!ibv_modify_qp(qp, &attr,
-	                    IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
-	                            (datagrams ? IBV_QP_QKEY : IBV_QP_ACCESS_FLAGS)));
-	attr.qp_state = IBV_QPS_RTR;
-	MUST(!ibv_modify_qp(
-	        qp, &attr,
-	        IBV_QP_STATE |
-	                (datagrams ? 0
-	                           : IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
-	                                     IBV_QP_RQ_PSN) |
-	                (reliable ? IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER
-	                          : 0)));
-	attr.qp_state = IBV_QPS_RTS;
-	MUST(!ibv_modify_qp(qp, &attr,
-	                    IBV_QP_STATE | IBV_QP_SQ_PSN |
-	                            (reliable ? IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-	                                                IBV_QP_RNR_RETRY |
-	                                                IBV_QP_MAX_QP_RD_ATOMIC
-	                                      : 0)));
+	packets_connect(w.qp[index], w.qp[index < 2 ? !index : index]->qp_num,
+	                &w.path.local);
 }
 
 static void open_all(void)
@@ -256,7 +163,7 @@ static void post_send(void)
 	if (index == 3) {
 		wr.wr.ud.ah = w.ah;
 		wr.wr.ud.remote_qpn = w.qp[3]->qp_num;
-		wr.wr.ud.remote_qkey = 0x1234;
+		wr.wr.ud.remote_qkey = PACKETS_QKEY;
 	} else if (wr.opcode == IBV_WR_ATOMIC_CMP_AND_SWP ||
 	           wr.opcode == IBV_WR_ATOMIC_FETCH_AND_ADD) {
 		wr.wr.atomic.remote_addr = remote_place(&rkey) & ~UINT64_C(7);
@@ -285,15 +192,9 @@ static void post_receive(void)
 		ibv_post_recv(w.qp[index], &wr, &bad);
 }
 
-/* In memory of just that size, so that a step too far is seen. */
 static void inject(const uint8_t *bytes, size_t length)
 {
-	uint8_t *exact = malloc(length ? length : 1);
-
-	MUST(exact);
-	memcpy(exact, bytes, length);
-	wire_takers.packet(&w.path, exact, length);
-	free(exact);
+	packets_arrive(&w.path, bytes, length);
 	if (byte() % 4)
 		wire_takers.settled();
 }
@@ -307,8 +208,8 @@ static void forge(void)
 		.ack_request = byte() % 2,
 		.pkey = 0xffff,
 		.dest_qpn = byte() % 16 ? w.qp[byte() % QPS]->qp_num : word() & 0xffffff,
-		.psn = byte() % 8 ? PSN + byte() % 40 - 4 : word() & 0xffffff,
-		.qkey = 0x1234,
+		.psn = byte() % 8 ? PACKETS_PSN + byte() % 40 - 4 : word() & 0xffffff,
+		.qkey = PACKETS_QKEY,
 		.source_qpn = word() & 0xffffff,
 		.swap_add = word(),
 		.compare = word(),
@@ -347,7 +248,7 @@ static void raw(void)
 
 static void deliver(void)
 {
-	struct kept kept = w.kept[byte() % KEPT];
+	struct packet_bytes kept = w.kept[byte() % KEPT];
 
 	if (byte() % 4 == 0 && kept.length)
 		kept.bytes[word() % kept.length] ^= byte();
@@ -402,7 +303,7 @@ static void act(void)
 	case 7: deliver(); break;
 	case 8: deliver_all(); break;
 	case 9:
-		w.now += (uint64_t)byte() * byte() * 4096;
+		packets_now += (uint64_t)byte() * byte() * 4096;
 		timers_run();
 		break;
 	case 10: poll_all(); break;
