@@ -472,9 +472,24 @@ static void port_gone(struct engine_source *source)
 }
 
 /*
+ * What another thread has read from the port may be for other processes, and would end
+ * with this one: it is waited for, and nothing more is read. Not for ever: it may wait
+ * for a lock that the thread which calls exit() holds.
+ */
+static void stop_receiving(void)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec++;
+	pthread_mutex_timedlock(&net.receiving, &deadline);
+}
+
+/*
  * A packet wakes one of the processes that wait for the port. When that is this one,
  * which is about to end, nobody else hears of it: so it waits no more, and tells others
- * to look. No lock is waited for: the thread that calls exit() may hold any.
+ * to look. No lock is waited for without an end: the thread that calls exit() may hold
+ * any.
  */
 __attribute__((destructor(AT_EXIT_LINK))) static void hand_over_at_exit(void)
 {
@@ -488,6 +503,7 @@ __attribute__((destructor(AT_EXIT_LINK))) static void hand_over_at_exit(void)
 		net.takers.ending();
 	net_disturb_flush();
 	engine_pause(&net.port);
+	stop_receiving();
 	if (poll(&port, 1, 0) != 1)
 		return;
 	while (registry_port_next(&next, &owner))
