@@ -7,6 +7,8 @@
 #include <rdma/rdma_cma.h>
 #include "api/api.h"
 #include "base/util.h"
+#include "cm/event.h"
+#include "cm/id.h"
 #include "object/buf.h"
 #include "object/device.h"
 #include "object/mr.h"
@@ -59,8 +61,9 @@ MOCK_API int rdma_query_addrinfo(struct rdma_cm_id *id, struct rdma_addrinfo **i
 MOCK_API int rdma_write_cm_event(struct rdma_cm_id *id, enum rdma_cm_event_type event,
                                  int status, uint64_t arg)
 {
-	(void)id, (void)event, (void)status, (void)arg;
-	return errno_result(-EOPNOTSUPP);
+	return errno_result(id && (int)event == CM_EVENT_USER
+	                            ? event_write(to_cm_id(id), event, status, arg)
+	                            : -EINVAL);
 }
 
 struct region {

@@ -103,6 +103,23 @@ void event_raise(struct cm_id *id, enum rdma_cm_event_type type, int status)
 		event_queue(event);
 }
 
+/* The argument is a member of the union of parameters in later headers. */
+int event_write(struct cm_id *id, enum rdma_cm_event_type type, int status, uint64_t arg)
+{
+	struct cm_event *event;
+	int err = id_lock(id);
+
+	if (err)
+		return err;
+	event = event_new(id, type, status);
+	if (event) {
+		memcpy(&event->rdma.param, &arg, sizeof(arg));
+		event_queue(event);
+	}
+	cm_leave();
+	return event ? 0 : -ENOMEM;
+}
+
 void event_set_private(struct cm_event *event, const uint8_t *data, uint8_t length)
 {
 	memcpy(event->private_data, data, length);

@@ -16,6 +16,14 @@
 struct cm_id;
 struct membership;
 
+/* Those of rdma-core 60 and later, which the headers may not have. */
+enum {
+	CM_EVENT_ADDRINFO_RESOLVED = RDMA_CM_EVENT_TIMEWAIT_EXIT + 1,
+	CM_EVENT_ADDRINFO_ERROR,
+	CM_EVENT_USER,
+	CM_EVENT_INTERNAL,
+};
+
 struct cm_event {
 	struct rdma_cm_event rdma;
 	struct list node;
@@ -53,6 +61,8 @@ struct cm_event *event_new(struct cm_id *id, enum rdma_cm_event_type type, int s
 void event_queue(struct cm_event *event);
 /* Both at once. */
 void event_raise(struct cm_id *id, enum rdma_cm_event_type type, int status);
+/* rdma_write_cm_event(3) */
+int event_write(struct cm_id *id, enum rdma_cm_event_type type, int status, uint64_t arg);
 /* Of a connection or of datagrams: both kinds of parameters begin with it. */
 void event_set_private(struct cm_event *event, const uint8_t *data, uint8_t length);
 

@@ -6,6 +6,7 @@
 #include "cm/multicast.h"
 
 #include <errno.h>
+#include <infiniband/ib.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -30,14 +31,28 @@ static int may_join(const struct cm_id *id)
 	return id_is_datagram(id) && id->rdma.verbs && in_time ? 0 : -EINVAL;
 }
 
+/* A group may also be named by its GID alone. 0 for a family that is not served. */
+static socklen_t group_length(const struct sockaddr *addr)
+{
+	return addr->sa_family == AF_IB ? sizeof(struct sockaddr_ib) : addr_length(addr);
+}
+
+static void group_gid(const struct sockaddr *addr, union ibv_gid *gid)
+{
+	if (addr->sa_family == AF_IB)
+		memcpy(gid, &((const struct sockaddr_ib *)addr)->sib_addr, sizeof(*gid));
+	else
+		gid_from_sockaddr(addr, gid);
+}
+
 static struct membership *make(const struct sockaddr *addr, bool send_only, void *context)
 {
 	struct membership *made = calloc(1, sizeof(*made));
 
 	if (!made)
 		return NULL;
-	memcpy(&made->addr, addr, addr_length(addr));
-	gid_from_sockaddr(addr, &made->mgid);
+	memcpy(&made->addr, addr, group_length(addr));
+	group_gid(addr, &made->mgid);
 	made->send_only = send_only;
 	made->context = context;
 	return made;
@@ -103,7 +118,7 @@ int multicast_join(struct cm_id *id, const struct sockaddr *addr, bool send_only
 	struct membership *member;
 	int err;
 
-	if (!addr_length(addr))
+	if (!group_length(addr))
 		return -EINVAL;
 	member = make(addr, send_only, context);
 	if (!member)
@@ -173,7 +188,7 @@ static struct membership *find(struct cm_id *id, const struct sockaddr *addr)
 	list_for_each (at, &id->memberships) {
 		struct membership *member = list_entry(at, struct membership, node);
 
-		if (!memcmp(&member->addr, addr, addr_length(addr)))
+		if (!memcmp(&member->addr, addr, group_length(addr)))
 			return member;
 	}
 	return NULL;
@@ -195,7 +210,7 @@ int multicast_leave(struct cm_id *id, const struct sockaddr *addr)
 	struct membership *member;
 	int err;
 
-	if (!addr_length(addr))
+	if (!group_length(addr))
 		return -EINVAL;
 	err = id_lock(id);
 	if (err)

@@ -290,6 +290,59 @@ static void migrated_body(struct side *side)
 
 ALONE(migrated)
 
+/* Of rdma-core 60, which the headers may be older than. */
+enum { USER_EVENT = RDMA_CM_EVENT_TIMEWAIT_EXIT + 3 };
+int rdma_write_cm_event(struct rdma_cm_id *id, enum rdma_cm_event_type event, int status,
+                        uint64_t arg);
+
+struct written {
+	struct rdma_event_channel *channel;
+	struct rdma_cm_id *id;
+};
+
+static void *take_written(void *arg)
+{
+	struct written *written = arg;
+	struct rdma_cm_event *event;
+	uint64_t value;
+
+	CHECK_CALL(rdma_get_cm_event(written->channel, &event));
+	CHECK_EQ(event->event, USER_EVENT);
+	CHECK(event->id == written->id && !event->listen_id);
+	CHECK_EQ(event->status, -7);
+	memcpy(&value, &event->param, sizeof(value));
+	CHECK_EQ(value, UINT64_C(0x123456789abcdef0));
+	CHECK(!strcmp(rdma_event_str(event->event), "RDMA_CM_EVENT_USER"));
+	CHECK_CALL(rdma_ack_cm_event(event));
+	return NULL;
+}
+
+/* The program's own events, which wake whoever waits; no others can be made up. */
+static void written_by_the_program_body(struct side *side)
+{
+	struct written written = { .channel = cn_channel() };
+	const enum rdma_cm_event_type user = (enum rdma_cm_event_type)USER_EVENT;
+	pthread_t thread;
+
+	(void)side;
+	written.id = cn_id(written.channel);
+	CHECK_EQ(pthread_create(&thread, NULL, take_written, &written), 0);
+	CHECK_CALL(
+	        rdma_write_cm_event(written.id, user, -7, UINT64_C(0x123456789abcdef0)));
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_FAILS(rdma_write_cm_event(written.id, RDMA_CM_EVENT_ESTABLISHED, 0, 0),
+	            EINVAL);
+	CHECK_FAILS(rdma_write_cm_event(NULL, user, 0, 0), EINVAL);
+	cn_expect_none(written.channel);
+	/* One that nobody took goes with its id. */
+	CHECK_CALL(rdma_write_cm_event(written.id, user, 0, 0));
+	cn_destroy(written.id);
+	cn_expect_none(written.channel);
+	rdma_destroy_event_channel(written.channel);
+}
+
+ALONE(written_by_the_program)
+
 /* --- synchronous ids -------------------------------------------------------------------
  */
 
@@ -681,6 +734,7 @@ int main(void)
 		cmocka_unit_test(destroyed_while_waited),
 		cmocka_unit_test(waited_for_too_late),
 		cmocka_unit_test(migrated),
+		cmocka_unit_test(written_by_the_program),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(synchronous_failures),
 		cmocka_unit_test(shared_receive),

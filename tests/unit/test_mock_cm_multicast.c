@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <infiniband/ib.h>
 #include <rdma/rdma_verbs.h>
 
 #include "lib/check.h"
@@ -305,12 +306,48 @@ static void synchronous_body(struct side *side)
 }
 ALONE(synchronous)
 
+/* By its GID instead of an IP address (mckey -M): it is the same group. */
+static void named_by_gid_body(struct side *side)
+{
+	struct sockaddr_ib group = { .sib_family = AF_IB };
+	uint8_t mgid[16] = { [10] = 0xff, [11] = 0xff, 239, 1, 2, 3 };
+	struct sockaddr *addr = (struct sockaddr *)&group;
+	struct member by_gid, by_address;
+
+	(void)side;
+	channel = cn_channel();
+	open_member(&by_gid);
+	open_member(&by_address);
+	memcpy(&group.sib_addr, mgid, sizeof(mgid));
+	CHECK_CALL(rdma_join_multicast(by_gid.id, addr, &by_gid));
+	expect_joined(&by_gid, GROUP);
+	join_fully(&by_address, GROUP);
+	send_to_group(&by_address, 21);
+	take_value(&by_gid, 21);
+	take_value(&by_address, 21);
+	CHECK_CALL(rdma_leave_multicast(by_gid.id, addr));
+	CHECK_FAILS(rdma_leave_multicast(by_gid.id, addr), EADDRNOTAVAIL);
+	send_to_group(&by_address, 22);
+	take_value(&by_address, 22);
+	expect_nothing(&by_gid);
+	/* Of no group. */
+	memset(&group.sib_addr, 1, sizeof(group.sib_addr));
+	CHECK_CALL(rdma_join_multicast(by_gid.id, addr, NULL));
+	cn_expect(channel, RDMA_CM_EVENT_MULTICAST_ERROR, -EINVAL);
+	close_member(&by_gid);
+	close_member(&by_address);
+	rdma_destroy_event_channel(channel);
+}
+
+ALONE(named_by_gid)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members),       cmocka_unit_test(own_queue_pair),
 		cmocka_unit_test(resolved),      cmocka_unit_test(refused),
 		cmocka_unit_test(leaving_waits), cmocka_unit_test(synchronous),
+		cmocka_unit_test(named_by_gid),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,
