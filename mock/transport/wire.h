@@ -49,7 +49,10 @@ struct wire {
 	uint64_t armed_for; /* what the retry timer was last set to here */
 	uint64_t timed_at;  /* this PSN was sent then */
 	uint32_t timed;
-	uint64_t round_trip; /* smoothed; 0: not known yet */
+	uint32_t fresh; /* PSNs from here on were sent at most once */
+	/* Smoothed: how long an answer takes, 0: not known yet; how far it is off that.
+	 */
+	uint64_t round_trip, deviation;
 };
 
 static inline int32_t psn_diff(uint32_t a, uint32_t b)

@@ -55,6 +55,7 @@ void wire_begin(struct qp *qp)
 		.numbered = qp->sq.next,
 		.una = qp->sq.psn,
 		.high = qp->sq.psn,
+		.fresh = qp->sq.psn,
 		.window = WINDOW_FIRST,
 		.threshold = WINDOW_MOST,
 	};
@@ -68,7 +69,7 @@ void wire_flushed(struct qp *qp)
 	wire->send = wire->numbered = qp->sq.next;
 	wire->packet = 0;
 	wire->reads = 0;
-	wire->una = wire->high = qp->sq.psn;
+	wire->una = wire->high = wire->fresh = qp->sq.psn;
 	wire->expires = wire->again_at = wire->timed_at = 0;
 	wire->missed = false;
 	qp->sq.blocked = false;

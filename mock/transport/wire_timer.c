@@ -21,7 +21,8 @@ static uint64_t again_after(const struct wire *wire)
 	uint64_t ns = AGAIN_FIRST_NS;
 
 	if (wire->round_trip)
-		ns = AGAIN_LEAST_NS + AGAIN_ROUND_TRIPS * wire->round_trip;
+		ns = AGAIN_LEAST_NS +
+		     AGAIN_ROUND_TRIPS * (wire->round_trip + wire->deviation);
 	return ns << wire->agains;
 }
 
@@ -51,6 +52,18 @@ static void set_first(struct qp *qp)
 	set(qp, first);
 }
 
+/* What was sent before is not timed: which of the two is answered, nobody knows. */
+static void time_last(struct qp *qp, uint64_t now)
+{
+	struct wire *wire = qp->wire;
+	uint32_t last = psn_add(wire_next_psn(qp), (uint32_t)-1);
+
+	if (wire->timed_at || psn_before(last, wire->fresh))
+		return;
+	wire->timed = last;
+	wire->timed_at = now;
+}
+
 void wire_arm(struct qp *qp)
 {
 	struct wire *wire = qp->wire;
@@ -65,22 +78,26 @@ void wire_arm(struct qp *qp)
 	now = now_ns();
 	wire->again_at = now + again_after(wire);
 	wire->expires = qp->attr.timeout ? now + ack_timeout(qp) : 0;
-	if (!wire->timed_at) {
-		wire->timed = psn_add(wire_next_psn(qp), (uint32_t)-1);
-		wire->timed_at = now;
-	}
+	time_last(qp, now);
 	set_first(qp);
 }
 
+/* Until something that was sent once is answered, waits stay as long as they were: the
+ * peer may be slow, and sending more only makes it slower. */
 static void measure(struct wire *wire)
 {
-	uint64_t took;
+	uint64_t took, off;
 
 	if (!wire->timed_at || !psn_before(wire->timed, wire->una))
 		return;
 	took = now_ns() - wire->timed_at;
-	wire->round_trip = wire->round_trip ? (7 * wire->round_trip + took) / 8 : took;
+	if (!wire->round_trip)
+		wire->round_trip = took;
+	off = took > wire->round_trip ? took - wire->round_trip : wire->round_trip - took;
+	wire->deviation = (3 * wire->deviation + off) / 4;
+	wire->round_trip = (7 * wire->round_trip + took) / 8;
 	wire->timed_at = 0;
+	wire->agains = 0;
 }
 
 /* Twice as many after each window until some were lost, then one more. */
@@ -103,8 +120,9 @@ void wire_progress(struct qp *qp, uint32_t packets)
 	struct wire *wire = qp->wire;
 
 	measure(wire);
+	if (psn_before(wire->fresh, wire->una))
+		wire->fresh = wire->una;
 	grow(wire, packets);
-	wire->agains = 0;
 	wire->expires = wire->again_at = 0;
 	wire->missed = false;
 	retry_reset(qp);
@@ -118,7 +136,8 @@ void wire_again(struct qp *qp)
 	        wire->window / 2 > WINDOW_LEAST ? wire->window / 2 : WINDOW_LEAST;
 	wire->window = wire->threshold;
 	wire->grown = 0;
-	wire->timed_at = 0; /* which of the two is answered, nobody knows */
+	wire->timed_at = 0;
+	wire->fresh = wire->high;
 	wire->again_at = 0;
 	wire_seek(qp, wire->una);
 }
