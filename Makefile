@@ -362,6 +362,7 @@ FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz fuzz-keep $(addprefix fuzz-,$(fuzzers))
 fuzz_of_frame  := $(srdma_src)
+fuzz_of_seal   := $(srdma_src)
 fuzz_of_app    := $(srdma_src) $(program_src)
 fuzz_of_config := $(srdma_src) $(program_src) $(filter-out %/main.c,$(server_src))
 fuzz_of_policy := $(fuzz_of_config)
