@@ -699,10 +699,13 @@ SRDMA_API struct srdma_remote *srdma_remote_find(const struct srdma_session *ses
 /*
  * One-sided: move `length` bytes (1 to SRDMA_MAX_TRANSFER) between a registered buffer
  * and a region of the peer, without its program taking part. The buffer's range is the
- * device's until on_complete. What a write brought is in place before a message that is
+ * library's until on_complete. What a write brought is in place before a message that is
  * sent after it, on the same session, is delivered. Checked here against the grant
- * (SRDMA_ERIGHTS), and by the peer's device. SRDMA_EBLOCKED: no slot now, on_writable
- * will come.
+ * (SRDMA_ERIGHTS), and by the peer. SRDMA_EBLOCKED: no slot now, on_writable will come.
+ *
+ * In clear the device does it alone. Where messages are sealed it goes in such, through
+ * the peer's library: its worker has to run, the peer's credits are taken, and
+ * srdma_send() is told SRDMA_EBLOCKED until a write that was started before has left.
  */
 #define SRDMA_MAX_TRANSFER (1u << 30)
 

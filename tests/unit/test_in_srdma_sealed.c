@@ -36,18 +36,52 @@ static int open_pki(void **state)
 	return 0;
 }
 
+/* Most tests need no settings, and share the workers: opening them takes the longest. */
+static void connected(void)
+{
+	if (!duo.server.worker) {
+		duo_open(&duo);
+		duo_start(&duo);
+	}
+	duo_connect(&duo);
+}
+
+static void forget(struct duo_end *end)
+{
+	const struct duo_end fresh = { .context = end->context,
+		                       .worker = end->worker,
+		                       .in_order = true };
+
+	srdma_session_free(end->session);
+	*end = fresh;
+}
+
+static void done(void)
+{
+	forget(&duo.client);
+	forget(&duo.server);
+}
+
+static void close_all(void)
+{
+	if (duo.server.worker)
+		duo_close(&duo);
+	memset(&duo, 0, sizeof(duo));
+}
+
 static int close_pki(void **state)
 {
 	(void)state;
+	close_all();
 	pki_close();
 	return 0;
 }
 
-static void connected(void)
+/* For tests with settings of their own, or several sessions. */
+static void open_apart(void)
 {
+	close_all();
 	duo_open(&duo);
-	duo_start(&duo);
-	duo_connect(&duo);
 }
 
 /*
@@ -110,7 +144,7 @@ static void expect_broken(unsigned delivered)
 	CHECK_EQ(duo.client.code, SRDMA_ESEAL);
 	CHECK(strstr(duo.client.reason, "ended the session") != NULL);
 	CHECK_EQ(duo.server.messages, delivered);
-	duo_close(&duo);
+	done();
 }
 
 /* The tests below prove nothing unless this works. */
@@ -128,7 +162,7 @@ static void unharmed(void **state)
 	DUO_UNTIL(&duo, duo.server.messages == 2);
 	CHECK_BYTES(duo.server.last, "a message", 9);
 	CHECK(!duo.server.closed);
-	duo_close(&duo);
+	done();
 }
 
 static void replayed(void **state)
@@ -261,7 +295,7 @@ static void altered_answer(void **state)
 	DUO_UNTIL(&duo, duo.server.closed && duo.client.closed);
 	CHECK_EQ(duo.server.code, SRDMA_ESEAL);
 	CHECK_EQ(duo.server.failures, 1);
-	duo_close(&duo);
+	done();
 }
 
 static void reflected(void **state)
@@ -282,7 +316,9 @@ static void spliced(void **state)
 	struct caught caught;
 
 	(void)state;
-	connected();
+	open_apart();
+	duo_start(&duo);
+	duo_connect(&duo);
 	first = duo.client.session;
 	caught = catch_one();
 	duo_connect(&duo);
@@ -294,7 +330,7 @@ static void spliced(void **state)
 	/* Nothing happened to the other. */
 	CHECK_EQ(first->failure, 0);
 	srdma_session_free(first);
-	duo_close(&duo);
+	close_all();
 }
 
 static void in_clear(void **state)
@@ -319,7 +355,9 @@ static void keys_are_bound(void **state)
 	struct seal *client, *server, *other;
 
 	(void)state;
-	connected();
+	open_apart();
+	duo_start(&duo);
+	duo_connect(&duo);
 	client = &duo.client.session->sealing.out;
 	server = &duo.server.session->sealing.out;
 	CHECK_BYTES(client->secret, duo.server.session->sealing.in.secret, SEAL_SECRET);
@@ -328,7 +366,7 @@ static void keys_are_bound(void **state)
 	duo_connect(&duo);
 	other = &duo.client.session->sealing.out;
 	CHECK(memcmp(client->secret, other->secret, SEAL_SECRET));
-	duo_close(&duo);
+	close_all();
 }
 
 static void keys_are_wiped(void **state)
@@ -342,7 +380,7 @@ static void keys_are_wiped(void **state)
 	srdma_session_abort(session, "enough");
 	DUO_UNTIL(&duo, duo.server.closed && duo.client.closed);
 	CHECK_BYTES(&session->sealing, &none, sizeof(none));
-	duo_close(&duo);
+	done();
 }
 
 /* A side that does not seal and one that insists: nothing comes about. */
@@ -356,7 +394,7 @@ static void no_common_protection(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
-		duo_open(&duo);
+		open_apart();
 		CHECK_SRDMA(srdma_context_set_number(duo.server.context,
 		                                     SRDMA_OPT_PROTECTION, masks[i][0]));
 		CHECK_SRDMA(srdma_context_set_number(duo.client.context,
@@ -368,7 +406,7 @@ static void no_common_protection(void **state)
 		CHECK_EQ(duo.client.code, SRDMA_EVERSION);
 		CHECK(strstr(duo.client.reason, "no data protection that is allowed"));
 		CHECK_EQ(duo.server.established + duo.client.established, 0);
-		duo_close(&duo);
+		close_all();
 	}
 }
 
@@ -378,7 +416,7 @@ static void by_chacha20_poly1305(void **state)
 
 	(void)state;
 	duo_protection = SRDMA_PROTECTION_CHACHA20_POLY1305;
-	duo_open(&duo);
+	open_apart();
 	duo_protection = 0;
 	duo_start(&duo);
 	duo_connect(&duo);
@@ -388,7 +426,7 @@ static void by_chacha20_poly1305(void **state)
 	CHECK_SRDMA(srdma_send(duo.client.session, "hello", 5, NULL));
 	DUO_UNTIL(&duo, duo.server.messages == 1);
 	CHECK_BYTES(duo.server.last, "hello", 5);
-	duo_close(&duo);
+	close_all();
 }
 
 /*
@@ -402,7 +440,7 @@ static void expect_violation(const char *text)
 		check_failed(__FILE__, __LINE__, "%d '%s', not '%s'", duo.server.code,
 		             duo.server.reason, text);
 	CHECK_EQ(duo.client.code, SRDMA_EPROTOCOL);
-	duo_close(&duo);
+	done();
 }
 
 static void own_message(enum message_type type, const void *prefix, size_t length)
@@ -528,7 +566,7 @@ static void nothing_by_rdma(void **state)
 	         0);
 	CHECK(!(attr.qp_access_flags &
 	        (IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE)));
-	duo_close(&duo);
+	done();
 }
 
 /*
@@ -537,7 +575,7 @@ static void nothing_by_rdma(void **state)
 
 static void limit_keys(enum srdma_number_option option, uint64_t value)
 {
-	duo_open(&duo);
+	open_apart();
 	CHECK_SRDMA(srdma_context_set_number(duo.server.context, option, value));
 	CHECK_SRDMA(srdma_context_set_number(duo.client.context, option, value));
 	duo_start(&duo);
@@ -607,7 +645,7 @@ static void load_both(uint32_t keys)
 	DUO_UNTIL(&duo, duo.server.closed && duo.client.closed);
 	CHECK_EQ(duo.client.code, SRDMA_ECLOSED);
 	CHECK_EQ(duo.server.code, SRDMA_ECLOSED);
-	duo_close(&duo);
+	close_all();
 }
 
 /* More than 256: the epoch comes round. */
@@ -642,7 +680,7 @@ static void no_new_key_without_need(void **state)
 	}
 	CHECK_EQ(keys_of(&duo.client), 0);
 	CHECK(!duo.client.session->sealing.asked);
-	duo_close(&duo);
+	done();
 }
 
 /* The peer that does not take the new key: the old one does twice its work, no more. */
@@ -661,7 +699,7 @@ static void held_until_the_peer_answers(void **state)
 	CHECK_SRDMA(srdma_send(duo.client.session, &sent, sizeof(sent), NULL));
 	DUO_UNTIL(&duo, duo.server.messages == sent + 1);
 	CHECK(duo.server.in_order);
-	duo_close(&duo);
+	close_all();
 }
 
 static void inject(const struct frame *frame)
@@ -687,7 +725,7 @@ static void rekey_out_of_place(void **state)
 	/* The answer to the first is out of place for the client, who asked nothing. */
 	DUO_UNTIL(&duo, duo.server.closed && duo.client.closed);
 	CHECK_EQ(duo.server.code, SRDMA_EPROTOCOL);
-	duo_close(&duo);
+	done();
 	connected();
 	inject(&(struct frame){ .type = FRAME_REKEYED, .id = 1 });
 	expect_violation("REKEYED out of place");
