@@ -18,6 +18,7 @@ enum {
 	BUSY_MS = 10,         /* to a peer whose inbox is full */
 	ACK_UNIT_NS = 4096,   /* IBA 12.7.34, 12.7.23 */
 	SERVICE_TIMEOUT = 24, /* of an MRA: 69 s, as the kernel's rdma_cm says */
+	FAREWELLS = 3,
 };
 
 struct cm_id *conn_id(struct conn *conn)
@@ -329,6 +330,17 @@ void conn_gone_stale(struct conn *conn)
 	}
 }
 
+/*
+ * Nobody will be there to repeat it, and a peer that misses it waits for ever: so it is
+ * said several times where it may get lost. A DREQ that comes again is only answered
+ * again.
+ */
+static void say_farewell(const struct conn *conn)
+{
+	for (int i = 1; i < FAREWELLS && conn->far.carrier->loses; i++)
+		message_send(&conn->far, &conn->sent);
+}
+
 void conn_abandon(struct cm_id *id)
 {
 	struct conn *conn = &id->conn;
@@ -338,7 +350,11 @@ void conn_abandon(struct cm_id *id)
 	case CONN_REQ_RCVD:
 	case CONN_REP_SENT:
 	case CONN_REP_RCVD: send_reject(conn, REJECT_CONSUMER, NULL, 0); break;
-	case CONN_ESTABLISHED: send_dreq(conn); break;
+	case CONN_ESTABLISHED:
+		send_dreq(conn);
+		say_farewell(conn);
+		break;
+	case CONN_DREQ_SENT: say_farewell(conn); break;
 	case CONN_DREQ_RCVD: conn_send(conn, MAD_DREP); break;
 	case CONN_SIDR_REQ_RCVD: sidr_reject(id, NULL, 0); break;
 	default: break;

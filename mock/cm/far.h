@@ -19,6 +19,7 @@ struct carrier {
 	 * died; -errno. */
 	int (*send)(const struct far *to, const struct mad *mad);
 	bool (*same)(const struct far *a, const struct far *b);
+	bool loses; /* what it takes need not arrive */
 };
 
 /* inbox.c, mads.c */

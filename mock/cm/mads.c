@@ -56,6 +56,7 @@ static bool same_addresses(const struct far *a, const struct far *b)
 const struct carrier carrier_mads = {
 	.send = send_mad,
 	.same = same_addresses,
+	.loses = true,
 };
 
 /*

@@ -50,6 +50,7 @@ static struct {
 	struct sim_packet packet[PACKETS];
 	unsigned int packets;
 	unsigned int sent[MAD_KINDS];
+	unsigned int lose_first[MAD_KINDS]; /* of those that follow */
 } sim = { .now = 1 };
 
 static uint32_t draw(uint32_t below)
@@ -76,6 +77,7 @@ static struct mad decode(const uint8_t *bytes, size_t length)
 static void send_one(const struct net_path *path, const struct net_packet *out)
 {
 	struct sim_packet *packet = &sim.packet[sim.packets];
+	enum mad_kind kind;
 
 	CHECK(sim.packets < PACKETS);
 	packet->arrives = sim.now + MS / 10 + (uint64_t)draw(DELAY_MAX_MS * 1000) * 1000;
@@ -88,8 +90,12 @@ static void send_one(const struct net_path *path, const struct net_packet *out)
 		       out->part[i].iov_len);
 		packet->length += out->part[i].iov_len;
 	}
-	sim.sent[decode(packet->bytes, packet->length).kind]++;
-	sim.packets++;
+	kind = decode(packet->bytes, packet->length).kind;
+	sim.sent[kind]++;
+	if (sim.lose_first[kind])
+		sim.lose_first[kind]--;
+	else
+		sim.packets++;
 }
 
 static int sim_send(const struct net_path *path, const struct net_packet *packets,
@@ -506,12 +512,35 @@ static void patience_body(struct side *side)
 
 ALONE(patience)
 
+/* Who goes is not there to repeat its DREQ: the first ones get lost, and the other side
+ * hears of the end all the same. */
+static void farewell_body(struct side *side)
+{
+	(void)side;
+	start();
+	for (int asks_before = 0; asks_before < 2; asks_before++) {
+		begin(port);
+		run();
+		CHECK_EQ(server.outcome, ESTABLISHED);
+		sim.lose_first[MAD_DREQ] = 2;
+		if (asks_before)
+			CHECK_CALL(rdma_disconnect(client.id));
+		end_of(&client);
+		run();
+		CHECK(server.disconnected);
+		end_of(&server);
+		drain();
+	}
+	stop();
+}
+
+ALONE(farewell)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(undisturbed),
-		cmocka_unit_test(silence),
-		cmocka_unit_test(patience),
+		cmocka_unit_test(undisturbed), cmocka_unit_test(silence),
+		cmocka_unit_test(patience),    cmocka_unit_test(farewell),
 		cmocka_unit_test(disturbed),
 	};
 
