@@ -20,7 +20,7 @@ stale='Acquire::Check-Valid-Until "false"'
 packages="ibverbs-utils rdmacm-utils perftest ibverbs-providers libibverbs-dev librdmacm-dev
 	gcc libc6-dev make libssl-dev libevent-dev libisal-dev libpcap-dev iproute2 procps"
 tests="programs/ibv_devices programs/ibv_pingpong programs/rping programs/rdma_cm programs/rsocket
-	programs/sysfs programs/perftest.sh"
+	programs/rdmacm_utils programs/sysfs programs/perftest.sh"
 [ $# -gt 0 ] || set -- trixie sid
 
 skip() {
