@@ -86,7 +86,7 @@ mock_libs  := -lisal -lpthread
 srdma_libs  = $(RDMA_LIBS) -lssl -lcrypto -lpthread
 event_libs := -levent -levent_pthreads
 # What the server alone needs.
-server_libs := -lyaml
+server_libs := -lyaml -lseccomp
 
 # --- sources -----------------------------------------------------------------------------
 

@@ -42,10 +42,9 @@ static bool take_suffix(char *path)
 	return true;
 }
 
-static int open_export(struct export *export)
+static int check_access(const struct export *export)
 {
-	export->fd = open(export->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (export->fd < 0)
+	if (faccessat(export->fd, ".", R_OK | X_OK, AT_EACCESS) < 0)
 		return fault_errno(errno, "cannot share the directory '%s'",
 		                   export->path);
 	if (!export->read_only && faccessat(export->fd, ".", W_OK, AT_EACCESS) < 0)
@@ -55,6 +54,24 @@ static int open_export(struct export *export)
 		        "it to share it read-only)",
 		        export->path);
 	return 0;
+}
+
+int exports_check(const struct exports *exports)
+{
+	int error = 0;
+
+	for (unsigned i = 0; !error && i < exports->count; i++)
+		error = check_access(&exports->list[i]);
+	return error;
+}
+
+static int open_export(struct export *export)
+{
+	export->fd = open(export->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (export->fd < 0)
+		return fault_errno(errno, "cannot share the directory '%s'",
+		                   export->path);
+	return check_access(export);
 }
 
 static void clear(struct export *export)

@@ -39,6 +39,8 @@ struct export_path {
  * is wrong with it.
  */
 int exports_add(struct exports *exports, const char *text);
+/* Whether this process, as it is now, can use them. */
+int exports_check(const struct exports *exports);
 void exports_clear(struct exports *exports);
 
 /*

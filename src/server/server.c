@@ -10,6 +10,8 @@
 #include "program/units.h"
 #include "server/loop.h"
 #include "server/policy.h"
+#include "server/privileges.h"
+#include "server/sandbox.h"
 
 static int set_context(struct server *server)
 {
@@ -127,6 +129,21 @@ static void announce(const struct server *server)
 		        "may do everything");
 }
 
+/*
+ * What only root may read is read, the exports are open; the device and the listener
+ * belong to who we are from now on.
+ */
+static int step_down(const struct settings *settings)
+{
+	int error = privileges_drop(settings->user);
+
+	if (!error)
+		error = exports_check(&settings->exports);
+	if (!error && !settings->no_seccomp)
+		error = sandbox_enter();
+	return error;
+}
+
 int server_start(struct server *server)
 {
 	int error = set_context(server);
@@ -136,6 +153,8 @@ int server_start(struct server *server)
 	              server->settings.max_messages, server->settings.transfer_memory);
 	if (!error)
 		error = server_load_policy(server);
+	if (!error)
+		error = step_down(&server->settings);
 	if (!error)
 		error = make_base(server);
 	if (!error)

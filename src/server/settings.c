@@ -60,6 +60,11 @@ const struct option_spec server_options[] = {
 	  "one of these by name), none (in clear: for networks that encrypt or are "
 	  "trusted), or several, with commas (default: sealed)",
 	  option_protection, AT(protection) },
+	{ "user", 'u', "NAME", "become this user before anything is served; needs root",
+	  option_text, AT(user) },
+	{ "no-seccomp", 0, NULL,
+	  "do not filter system calls: for a device whose driver needs others",
+	  option_flag, AT(no_seccomp) },
 	{ "workers", 'w', "N", "threads that serve sessions (default: one for each core)",
 	  option_count, AT(workers), 1, 256 },
 	{ "io-threads", 0, "N",

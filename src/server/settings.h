@@ -29,6 +29,7 @@ struct settings {
 	char *ca;
 	char *crl;
 	char *ocsp_response;
+	char *user;
 	char *policy; /* file; NULL: everybody whom the authorities know may do everything
 	               */
 	char *device;
@@ -48,6 +49,7 @@ struct settings {
 	unsigned protection;
 	enum srdma_log_level log_level;
 	bool no_sync;
+	bool no_seccomp;
 	bool json;
 	bool help;
 	bool version;

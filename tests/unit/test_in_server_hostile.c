@@ -68,6 +68,8 @@ static void start_server(void)
 		option("%s", "--export=data=share"),
 		option("%s", "--workers=2"),
 		option("%s", "--scratch=4k"),
+		/* It shares the process with the test, which needs more. */
+		option("%s", "--no-seccomp"),
 		NULL,
 	};
 
