@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What monitors see: Prometheus' format, the figures of what was just done, health and readiness.
 # timeout: 120
-# variants: plain asan tsan
 . "$(dirname "$0")/../session.sh"
 
 start_server --metrics 127.0.0.1:0

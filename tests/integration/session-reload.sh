@@ -3,7 +3,6 @@
 # SIGHUP: new keys without a session lost, a revoked client gone while it pings; what the server offers over
 # TLS, by openssl's own client.
 # timeout: 180
-# variants: plain asan tsan
 . "$(dirname "$0")/../session.sh"
 
 "$TOP/scripts/make-certs.sh" -s 127.0.0.1 -c first -c second "$CERTS"
