@@ -160,5 +160,6 @@ const char *fault_name(int code)
 
 int fault_from_wire(unsigned code)
 {
-	return code > FAULT_NONE && code <= FAULT_FORBIDDEN ? -(int)code : -FAULT_PROTOCOL;
+	return code > FAULT_NONE && code <= FAULT_FORBIDDEN ? -(int)code
+	                                                    : -FAULT_PROTOCOL;
 }

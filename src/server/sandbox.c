@@ -230,9 +230,16 @@ static int allow_sockets(scmp_filter_ctx filter)
 {
 	int error = 0;
 
-	for (size_t i = 0; !error && i < sizeof(families) / sizeof(families[0]); i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		                         SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	for (size_t i = 0; !error && i < sizeof(families) / sizeof(families[0]); i++) {
+		const struct scmp_arg_cmp family = {
+			.arg = 0,
+			.op = SCMP_CMP_EQ,
+			.datum_a = (scmp_datum_t)families[i],
+		};
+
+		error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+		                               1, &family);
+	}
 	return error;
 }
 

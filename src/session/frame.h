@@ -118,7 +118,7 @@ enum frame_reason {
 	FRAME_LATE = 7,
 	FRAME_ABORTED = 8,
 	FRAME_UNPROVEN = 9,
-	FRAME_UNSEALED = 10, /* the seal of a message was broken */
+	FRAME_UNSEALED = 10,    /* the seal of a message was broken */
 	FRAME_CERTIFICATE = 11, /* accepted once, and no longer */
 };
 

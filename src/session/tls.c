@@ -213,8 +213,8 @@ static int protocol_failure(struct tls *tls)
 			return tls_verify_failure(tls, SSL_get_verify_result(tls->ssl));
 		if (reason == SSL_R_INVALID_STATUS_RESPONSE && tls->ocsp_fault)
 			return fail(SRDMA_ECERT,
-			            "the OCSP response of %s is not accepted: %s", tls->peer,
-			            tls->ocsp_fault);
+			            "the OCSP response of %s is not accepted: %s",
+			            tls->peer, tls->ocsp_fault);
 		for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
 			if (failures[i].reason == reason) {
 				char sentence[256];

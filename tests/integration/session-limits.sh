@@ -28,7 +28,8 @@ hold() { # NAME CERTIFICATE
 	local before
 	before=$(seen 'established from')
 	mkfifo "$TEST_TMP/$1"
-	exec {fd}<>"$TEST_TMP/$1" # so that the shell waits for commands
+	# shellcheck disable=SC2034 # open, so that the shell waits for commands
+	exec {fd}<>"$TEST_TMP/$1"
 	(trap - EXIT; client_as "$2" shell <"$TEST_TMP/$1" >"$(log_of "$1")" 2>&1) &
 	until_true 10 more_than "$before" 'established from' || fail "$1 has no session"
 }

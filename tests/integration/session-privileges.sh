@@ -45,6 +45,7 @@ public=$(mktemp -d)
 own_mock=$MOCKRDMA_DIR
 MOCKRDMA_DIR=$(mktemp -d /dev/shm/mockrdma-test.XXXXXX)
 chown nobody "$MOCKRDMA_DIR"
+# shellcheck disable=SC2154 # set in the trap itself
 trap 'status=$?; rm -rf "$public" "$MOCKRDMA_DIR"; MOCKRDMA_DIR=$own_mock; (exit $status); _cleanup' EXIT
 expect 1 server --user nobody --export "data=$SHARE"
 assert_grep "cannot write to the directory '$SHARE'.*" "$ERR"
