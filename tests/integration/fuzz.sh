@@ -12,4 +12,4 @@ make -s fuzz FUZZ_SECONDS=3 BUILD="$TEST_TMP/fuzz" >"$TEST_TMP/log" 2>&1 || {
 	tail -40 "$TEST_TMP/log"
 	exit 1
 }
-[ "$(grep -c '^stat::number_of_executed_units' "$TEST_TMP/log")" -ge 10 ]
+[ "$(grep -c '^stat::number_of_executed_units' "$TEST_TMP/log")" -ge 13 ]
