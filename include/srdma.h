@@ -248,10 +248,11 @@ SRDMA_API int srdma_context_get_number(const struct srdma_context *context,
                                        enum srdma_number_option option, uint64_t *value);
 
 /*
- * Read certificate, key, CA, CRL and OCSP response. Required once before workers are created; may be called
- * again at any time to take over changed files: sessions that start later use them (for
- * those that are there see srdma_worker_recheck()), and on failure (SRDMA_ECONFIG, the sentence names the file) nothing changes. Reads files,
- * so may block.
+ * Read certificate, key, CA, CRL and OCSP response. Required once before workers are
+ * created; may be called again at any time to take over changed files: sessions that
+ * start later use them (for those that are there see srdma_worker_recheck()), and on
+ * failure (SRDMA_ECONFIG, the sentence names the file) nothing changes. Reads files, so
+ * may block.
  */
 SRDMA_API int srdma_context_load(struct srdma_context *context);
 
@@ -328,8 +329,8 @@ SRDMA_API int srdma_worker_call(struct srdma_worker *worker,
 
 /*
  * Any thread, after srdma_context_load(): verify the peers of all sessions anew, by the
- * authorities and lists that are loaded now, in the worker's thread. Those that would not be
- * accepted any more end with SRDMA_ECERT, and their peers are told. SRDMA_ENOMEM.
+ * authorities and lists that are loaded now, in the worker's thread. Those that would not
+ * be accepted any more end with SRDMA_ECERT, and their peers are told. SRDMA_ENOMEM.
  */
 SRDMA_API int srdma_worker_recheck(struct srdma_worker *worker);
 
@@ -490,10 +491,10 @@ SRDMA_API void srdma_session_close(struct srdma_session *session);
 SRDMA_API void srdma_session_abort(struct srdma_session *session, const char *reason);
 
 /*
- * Cut because the caller no longer wants this peer: `code` is SRDMA_EREFUSED (not allowed),
- * SRDMA_ECERT (its certificate counts no more) or SRDMA_ELIMIT (over a limit of ours), and
- * on_closed comes with it; the peer is told the same, with `reason`. In on_authenticated it
- * says why that refuses.
+ * Cut because the caller no longer wants this peer: `code` is SRDMA_EREFUSED (not
+ * allowed), SRDMA_ECERT (its certificate counts no more) or SRDMA_ELIMIT (over a limit of
+ * ours), and on_closed comes with it; the peer is told the same, with `reason`. In
+ * on_authenticated it says why that refuses.
  */
 SRDMA_API int srdma_session_reject(struct srdma_session *session, int code,
                                    const char *reason);

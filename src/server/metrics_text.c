@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -141,18 +142,27 @@ static void put_files(FILE *out, const struct server_totals *totals)
 	        atomic_load(&totals->bytes_received), atomic_load(&totals->bytes_sent));
 }
 
+/* Resident pages: the second number of the file. */
+static long long pages_now(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	char line[128] = "", *second;
+
+	if (!file)
+		return 0;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	second = strchr(line, ' ');
+	return second ? strtoll(second, NULL, 10) : 0;
+}
+
 /* By the names that exporters of every program have. */
 static void put_process(FILE *out)
 {
 	struct rusage used;
-	long pages = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
 
 	getrusage(RUSAGE_SELF, &used);
-	if (statm && fscanf(statm, "%*s %ld", &pages) != 1)
-		pages = 0;
-	if (statm)
-		fclose(statm);
 	fprintf(out,
 	        "# HELP process_cpu_seconds_total User and system CPU time.\n"
 	        "# TYPE process_cpu_seconds_total counter\n"
@@ -162,7 +172,7 @@ static void put_process(FILE *out)
 	        "process_resident_memory_bytes %lld\n",
 	        (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
 	                (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
-	        (long long)pages * sysconf(_SC_PAGESIZE));
+	        pages_now() * sysconf(_SC_PAGESIZE));
 }
 
 static void put_clients(FILE *out, const struct metrics *m)

@@ -192,11 +192,11 @@ static int no_word(struct reader *reader, const yaml_node_t *node,
                    const struct word *words, const char *name)
 {
 	char known[120] = "";
+	size_t used = 0;
 
-	for (; words->name; words++) {
-		strcat(known, *known ? ", " : "");
-		strcat(known, words->name);
-	}
+	for (; words->name && used < sizeof(known); words++)
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+		                         used ? ", " : "", words->name);
 	return wrong_at(reader, &node->start_mark,
 	                "there is no right '%.60s' here; there are: %s", name, known);
 }
@@ -344,7 +344,7 @@ static int take_who(struct reader *reader, yaml_node_t *node, void *target)
 
 	if (error)
 		return error;
-	rule->who = calloc(list_length(node), sizeof(*rule->who));
+	rule->who = calloc(list_length(node) + 1, sizeof(*rule->who));
 	if (!rule->who)
 		return fault(FAULT_MEMORY, "out of memory");
 	for (; !error && rule->who_count < list_length(node); rule->who_count++)
@@ -422,7 +422,7 @@ static int take_rules(struct reader *reader, yaml_node_t *node, void *target)
 	if (list_length(node) > RULES_MAX)
 		return wrong_at(reader, &node->start_mark, "more than %d rules",
 		                RULES_MAX);
-	policy->rules = calloc(list_length(node), sizeof(*policy->rules));
+	policy->rules = calloc(list_length(node) + 1, sizeof(*policy->rules));
 	if (!policy->rules)
 		return fault(FAULT_MEMORY, "out of memory");
 	for (; !error && policy->rule_count < list_length(node); policy->rule_count++)
