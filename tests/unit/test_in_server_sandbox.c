@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a server that was taken over could not do; and that it can do its work. */
+/*
+ * What a server that was taken over could not do; and that it can do its work.
+ * variants: plain asan tsan cov
+ * valgrind runs no seccomp filter.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
