@@ -9,6 +9,7 @@
 #   BUILD=build     the tree with the programs
 #   CLIENTS=10      clients at once
 #   BIG=256         MiB of the large file
+#   NO_SECCOMP=     if set, the server filters no system calls: valgrind cannot
 #   PATIENCE=1      factor of the times that it waits for things to happen
 #   ADDRESS=127.0.0.1, AT_SERVER=, AT_CLIENTS=
 #                   where the server listens, and what server and clients are started through
@@ -96,7 +97,7 @@ step "A server on the mock RDMA device"
 through=${AT_SERVER:-} run_on_mock "$build/bin/secure_server" --listen "$address:0" --json --cert "$work/certs/server.pem" \
 	--key "$work/certs/server.key" --ca "$work/certs/ca.pem" --export "data=$share" \
 	--data-protection sealed,none \
-	--handshake-timeout $((10 * ${PATIENCE:-1}))s 2>"$log" &
+	${NO_SECCOMP:+--no-seccomp} --handshake-timeout $((10 * ${PATIENCE:-1}))s 2>"$log" &
 server_pid=$!
 wait_until 20 has_events listening 1 || die "the server does not listen"
 port=$(of port "$(grep '"event":"listening"' "$log")")

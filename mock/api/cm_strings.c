@@ -5,7 +5,7 @@
 #include "cm/event.h"
 
 #define NAME(event)  [event] = #event
-#define LATER(event) [CM_EVENT_##event] = "RDMA_CM_EVENT_" #event
+#define LATER(event) [CM_EVENT_##event] = ("RDMA_CM_EVENT_" #event)
 
 MOCK_API const char *rdma_event_str(enum rdma_cm_event_type event)
 {

@@ -43,6 +43,6 @@ void capture_exchange(const struct qp *qp, const struct packet *request,
 /* Calls line() for each packet of a capture, with what it says. 0, what line() returned
  * if that was not 0, or -errno: -EPROTO when it is no capture of Ethernet, and what says
  * so. */
-int capture_print(const char *file, int (*line)(void *arg, const char *text), void *arg);
+int capture_print(const char *name, int (*line)(void *arg, const char *text), void *arg);
 
 #endif

@@ -137,9 +137,9 @@ static int print_all(const struct pcap_library *pcap, pcap_t *file,
 	struct pcap_pkthdr *header;
 	const uint8_t *data;
 	char text[LINE];
-	int err = 0, got = 0;
+	int err = 0;
 
-	while (!err && (got = pcap->pcap_next_ex(file, &header, &data)) == 1) {
+	while (!err && pcap->pcap_next_ex(file, &header, &data) == 1) {
 		struct line line = { text, sizeof(text), 0 };
 
 		print(header, data, &line);

@@ -23,11 +23,14 @@ struct socket_owner {
  * figures, a number, user, a number, inode. */
 static bool read_line(const char *line, struct socket_owner *owner)
 {
-	unsigned int port;
+	char port[9], user[11], inode[21];
 
-	return sscanf(line, "%*d: %*32[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %u %*u %lu",
-	              &port, &owner->user, &owner->inode) == 3 &&
-	       port == ROCE_PORT;
+	if (sscanf(line, "%*d: %*32[0-9A-Fa-f]:%8s %*s %*s %*s %*s %*s %10s %*u %20s",
+	           port, user, inode) != 3)
+		return false;
+	owner->user = (unsigned int)strtoul(user, NULL, 10);
+	owner->inode = strtoul(inode, NULL, 10);
+	return strtoul(port, NULL, 16) == ROCE_PORT;
 }
 
 static bool find_in(const char *path, struct socket_owner *owner)
@@ -77,7 +80,7 @@ static int find_process(unsigned long inode)
 	while (directory && !pid && (entry = readdir(directory)))
 		if (isdigit((unsigned char)entry->d_name[0]) &&
 		    has_socket(entry->d_name, wanted))
-			pid = atoi(entry->d_name);
+			pid = (int)strtol(entry->d_name, NULL, 10);
 	if (directory)
 		closedir(directory);
 	return pid;

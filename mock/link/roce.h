@@ -22,7 +22,7 @@ void roce_listen(void);
 /* Whether it is in use already. */
 bool roce_is_up(void);
 /* The network in place of the process's own, for tests; before there are QPs. */
-void roce_set_net(const struct net_ops *net);
+void roce_set_net(const struct net_ops *given);
 /* A thread is about to wait for an event. */
 void roce_attend(void);
 /* Takes what has arrived, when this process has such a network. */

@@ -36,10 +36,10 @@ int dm_alloc(struct ibv_context *context, const struct ibv_alloc_dm_attr *attr,
              struct dm **dm);
 /* -EBUSY while a memory region is in it, -EINVAL when it is gone already. With an import,
  * what it stands for goes. */
-int dm_free(struct ibv_dm *dm);
+int dm_free(struct ibv_dm *ibv);
 /* As ibv_import_dm(3): -ENOENT when this context's opening has no such memory. */
 int dm_import(struct ibv_context *context, uint32_t handle, struct dm **dm);
-void dm_unimport(struct ibv_dm *dm);
+void dm_unimport(struct ibv_dm *ibv);
 
 /* Whether the range is in it. */
 bool dm_has(const struct dm *dm, uint64_t offset, size_t length);

@@ -50,8 +50,8 @@ static inline bool pd_is_parent(struct ibv_pd *pd)
 }
 
 /* An object is made with it, or gone: with a parent domain, that is what stays. */
-void pd_use(struct ibv_pd *pd);
-void pd_unuse(struct ibv_pd *pd);
+void pd_use(struct ibv_pd *ibv);
+void pd_unuse(struct ibv_pd *ibv);
 
 int pd_alloc(struct ibv_context *context, struct pd **pd);
 /* As ibv_alloc_parent_domain(3): -EINVAL for objects of another context or unknown

@@ -26,8 +26,7 @@ struct wire_responder {
 	/* The message that has begun and not ended: its first opcode, without transport.
 	 */
 	uint8_t under_way;
-	bool has_receive; /* out of an SRQ, and kept here */
-	union rwqe_copy receive;
+	bool has_receive;          /* out of an SRQ, and kept here */
 	uint64_t va, length, done; /* as its RETH has them; bytes that were placed */
 	uint32_t rkey;
 	/* The acknowledgement that is due; of several the last alone. */
@@ -38,6 +37,7 @@ struct wire_responder {
 	uint32_t replays, answered;
 	struct wire_replay replay[DEVICE_MAX_RD_ATOMIC];
 	struct wire_replay repeat; /* one of them, once more */
+	union rwqe_copy receive;   /* last: its list has no length of its own */
 };
 
 /* A request on its way through the responder. */

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/../lib.sh"
 need openssl tar sha256sum
 
+[ "$TEST_VARIANT" != valgrind ] || export NO_SECCOMP=1
+
 demo() { # BUILD [CLIENTS] [MIB]
 	TMPDIR=$TEST_TMP BUILD=$1 CLIENTS=${2:-3} BIG=${3:-4} PATIENCE=$(_scaled 1) "$TOP/scripts/demo.sh"
 }

@@ -137,6 +137,15 @@ static union ibv_gid gid_of(const char *text)
 	return gid;
 }
 
+static int number(const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	MUST(end != text && !*end);
+	return (int)value;
+}
+
 int main(int argc, char **argv)
 {
 	union ibv_gid group;
@@ -145,9 +154,9 @@ int main(int argc, char **argv)
 	group = gid_of(argv[1]);
 	open_qp();
 	if (strcmp(argv[3], "receive") == 0)
-		receive_some(&group, atoi(argv[4]));
+		receive_some(&group, number(argv[4]));
 	else
-		send_some(&group, atoi(argv[2]), atoi(argv[4]));
+		send_some(&group, number(argv[2]), number(argv[4]));
 	close_qp();
 	return 0;
 }

@@ -123,7 +123,7 @@ static union ibv_gid gid_of(const char *text)
 {
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
 	struct sockaddr_in four = { .sin_family = AF_INET };
-	union ibv_gid gid;
+	union ibv_gid gid = { 0 };
 
 	if (inet_pton(AF_INET, text, &four.sin_addr) == 1)
 		gid_from_sockaddr((void *)&four, &gid);

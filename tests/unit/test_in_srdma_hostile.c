@@ -587,10 +587,11 @@ static void own_message(enum message_type type, uint16_t credits, size_t length)
 {
 	static const char bytes[64];
 
-	CHECK_SRDMA(data_send_own(duo.client.session,
-	                          &(struct message){ .head = { type, credits },
-	                                             .data = bytes,
-	                                             .length = length }));
+	CHECK_SRDMA(data_send_own(
+	        duo.client.session,
+	        &(struct message){ .head = { .type = type, .credits = credits },
+	                           .data = bytes,
+	                           .length = length }));
 }
 
 static void malformed_messages(void **state)
