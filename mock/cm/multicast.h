@@ -11,8 +11,8 @@ struct membership {
 	struct sockaddr_storage addr;
 	union ibv_gid mgid;
 	void *context;
-	bool send_only; /* the queue pair gets nothing of it */
-	bool attached;  /* the queue pair is; under the lock */
+	bool send_only;       /* the queue pair gets nothing of it */
+	bool attached;        /* the queue pair is; under the lock */
 	unsigned int in_hand; /* events that the program has; under the lock */
 };
 

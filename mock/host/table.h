@@ -95,7 +95,7 @@ struct table {
 	uint32_t version;
 	uint32_t processes; /* entries that were ever in use */
 	uint64_t generations;
-	uint64_t secret; /* of the host: comm_id.c */
+	uint64_t secret;   /* of the host: comm_id.c */
 	uint32_t bindings; /* entries that were ever in use, from 1 on */
 	uint32_t binding_free;
 	_Atomic uint64_t group_version; /* counts the changes of group[] */

@@ -42,7 +42,8 @@ struct qp_shared {
 	union ibv_gid dgid;    /* … from that one */
 	uint64_t rtr_executed; /* requests executed when the connection began */
 	seg_off target;        /* XRC: struct target_shared */
-	_Atomic seg_off wire;  /* what packets need: struct wire_responder, once one came */
+	_Atomic seg_off
+	        wire;        /* what packets need: struct wire_responder, once one came */
 	uint32_t connection; /* how many there were: tells packets' state of the last */
 	uint8_t path_mtu;    /* enum ibv_mtu */
 
