@@ -8,7 +8,7 @@ echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' >"$
 clang -fsanitize=fuzzer -o "$TEST_TMP/none" "$TEST_TMP/none.c" 2>/dev/null ||
 	skip "clang and its libFuzzer are not installed (packages clang, libclang-rt-14-dev)"
 cd "$TOP" || exit 1
-make -s fuzz FUZZ_SECONDS=3 BUILD="$TEST_TMP/fuzz" >"$TEST_TMP/log" 2>&1 || {
+make -s fuzz FUZZ_SECONDS=1 BUILD="$TEST_TMP/fuzz" >"$TEST_TMP/log" 2>&1 || {
 	tail -40 "$TEST_TMP/log"
 	exit 1
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Under valgrind it takes a minute by itself.
+ * variants: plain asan tsan cov */
 /*
  * Peers that stop, lie or flood. Those with a valid certificate too: each rule of the
  * protocol is broken once, and must end that session, with its name, within its time, and

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Under valgrind it takes a minute by itself.
+ * variants: plain asan tsan cov */
 /*
  * The peer's process is killed, or stops, in the middle of work: a named error, within a
  * bounded time, each operation ended once, and the next client served.
