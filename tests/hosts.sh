@@ -18,6 +18,7 @@
 	}
 	IN_USER_NAMESPACE=1 exec unshare -Urn "$0" "$@"
 }
+# shellcheck disable=SC1091 # relative to the script that reads this one
 . "$(dirname "$0")/../lib.sh"
 need ip unshare nsenter
 
