@@ -7,6 +7,7 @@
 #   PREFIX=/usr/local    where install puts things     COVERAGE=1           gcov, own tree
 #   DESTDIR=             staging root for packages     V=1                  show the commands
 #   BUILD=build          where everything is built     CFLAGS, LDFLAGS      added to ours
+#   FABRIC=yes|no        the transport by libfabric (yes where pkg-config finds it)
 
 ifeq ($(filter 4.%,$(MAKE_VERSION)),)
 $(error GNU make 4 is needed, this is $(MAKE_VERSION))
@@ -83,8 +84,12 @@ RDMA_DEP  ?=
 
 comma      := ,
 mock_libs  := -lisal -lpthread
-srdma_libs  = $(RDMA_LIBS) -lssl -lcrypto -lpthread
+srdma_libs  = $(RDMA_LIBS) -lssl -lcrypto -lpthread -ldl
 event_libs := -levent -levent_pthreads
+# libsrdma loads libfabric when it is asked for, and needs its headers only. FABRIC=no: without it.
+FABRIC ?= $(if $(shell pkg-config --exists libfabric 2>/dev/null && echo yes),yes,no)
+fabric := $(filter yes,$(FABRIC))
+cppflags += $(if $(fabric),$(shell pkg-config --cflags libfabric))
 # What the server alone needs.
 server_libs := -lyaml -lseccomp
 
@@ -93,22 +98,30 @@ server_libs := -lyaml -lseccomp
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 mock_src    := $(wildcard mock/*/*.c)
-srdma_src   := $(wildcard src/session/*.c src/common/*.c)
+srdma_src   := $(filter-out $(if $(fabric),src/session/nofabric.c,src/session/fabric%),\
+               $(wildcard src/session/*.c src/common/*.c))
 program_src := $(wildcard src/program/*.c)
 server_src  := $(wildcard src/server/*.c)
 client_src  := $(wildcard src/client/*.c)
 tool_src    := $(wildcard src/mockrdma/*.c)
 example_src := $(wildcard examples/*.c)
 bench_src   := $(wildcard bench/*.c)
-unit_src    := $(wildcard tests/unit/test_*.c tests/sim/test_*.c)
+unit_src    := $(filter-out $(if $(fabric),,tests/unit/test_in_srdma_fabric.c),$(wildcard tests/unit/test_*.c tests/sim/test_*.c))
 # Whatever else lies there is offered to every unit test, as an archive.
-support_src := $(filter-out $(unit_src),$(wildcard tests/unit/*.c tests/unit/*/*.c tests/sim/*.c))
+support_src := $(filter-out $(unit_src) tests/unit/test_%,$(wildcard tests/unit/*.c tests/unit/*/*.c tests/sim/*.c))
 # Programs that the test scripts run.
 helper_src  := $(wildcard tests/integration/*.c tests/programs/*.c)
+attack_src  := $(wildcard tests/attack/*.c)
+soak_src    := $(wildcard tests/soak/*.c)
 fuzz_src    := $(wildcard tests/fuzz/*.c)
 fuzzers     := $(patsubst tests/fuzz/%.c,%,$(fuzz_src))
 all_src     := $(mock_src) $(srdma_src) $(program_src) $(server_src) $(client_src) $(tool_src) $(example_src) \
-               $(bench_src) $(unit_src) $(support_src) $(helper_src)
+               $(bench_src) $(unit_src) $(support_src) $(helper_src) $(soak_src) $(attack_src)
+
+# Files named for a platform are for that one alone.
+other_platforms := %_$(if $(filter Darwin,$(shell uname -s)),linux,darwin).c
+srdma_src       := $(filter-out $(other_platforms),$(srdma_src))
+all_src         := $(filter-out $(other_platforms),$(all_src))
 
 # A target exists only where there are sources for it.
 if_any = $(if $(strip $(1)),$(2))
@@ -125,6 +138,7 @@ examples    := $(patsubst %.c,$(BUILD)/%,$(example_src))
 benches     := $(patsubst %.c,$(BUILD)/%,$(bench_src))
 units       := $(patsubst %.c,$(BUILD)/%,$(unit_src))
 helpers     := $(patsubst %.c,$(BUILD)/%,$(helper_src))
+attacker    := $(BUILD)/tests/attack/attack
 support     := $(call if_any,$(support_src),$(BUILD)/tests/libsupport.a)
 
 libs     := $(lib_mock) $(lib_so) $(lib_a)
@@ -140,7 +154,7 @@ links    := $(if $(PLAIN),$(notdir $(server) $(client)))
 
 all: $(libs) $(programs) $(examples) links
 
-tests: $(libs) $(programs) $(examples) $(units) $(helpers) $(benches)
+tests: $(libs) $(programs) $(examples) $(units) $(helpers) $(benches) $(attacker)
 
 links: $(programs)
 	@for l in $(links); do \
@@ -276,10 +290,15 @@ $(in_server): private program_libs := $(server_libs)
 $(in_client): $(call no_main,$(client_src))
 $(with_libs): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(support) $(lib_program) $(lib_a),$(event_libs) $(program_libs) $(call rpath,../../lib) \
-		$(srdma_libs) -lcmocka)
+		$(srdma_libs) -lcmocka -lm)
 
 $(helpers): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../../lib) $(srdma_libs))
+
+# The codec is a part of the mock that needs nothing else of it.
+$(attacker): $(call obj,$(attack_src) $(wildcard mock/wire/*.c)) $(support) $(lib_program) $(lib_a) $(RDMA_DEP)
+	$(call link,$(filter %.o,$^) $(support) $(lib_program) $(lib_a),$(event_libs) $(call rpath,../../lib) \
+		$(srdma_libs) $(mock_libs) -lcmocka -lm)
 
 $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 	$(call link,$(filter %.o,$^) $(filter %.a,$^),$(event_libs) $(call rpath,../lib) $(srdma_libs))
@@ -287,7 +306,7 @@ $(benches): $(BUILD)/%: $(BUILD)/obj/%.o $(lib_program) $(lib_a) $(RDMA_DEP)
 # --- running -----------------------------------------------------------------------------
 
 .PHONY: demo test test-plain test-asan test-tsan test-valgrind tests-asan tests-tsan
-.PHONY: bench interop coverage check check-clang docs lint
+.PHONY: attack bench soak interop coverage check check-clang docs lint
 
 demo: all
 	scripts/demo.sh
@@ -311,17 +330,40 @@ test-tsan: tests-tsan
 test-valgrind: tests
 	$(call run_tests,valgrind)
 
+# Every attack, and MILLIONS of forged packets: docs/threat-model.md.
+MILLIONS ?= 20
+attack: all $(attacker)
+	BUILD='$(abspath $(BUILD))' ATTACK_MILLIONS=$(MILLIONS) tests/integration/attack.sh
+
+# Bad clients and a failing system, for as long as SECONDS says: docs/operations.md.
+SECONDS ?= 600
+faults  := $(BUILD)/tests/soak/faults.so
+soak: all $(faults)
+	BUILD='$(abspath $(BUILD))' tests/soak/soak $(SECONDS)
+$(faults): $(soak_src)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(cppflags) $(cflags) -fPIC -shared -o $@ $< -ldl
+
+# Packages, images, the cloud's script: minutes each.
+ship: all
+	BUILD='$(BUILD)' CC='$(CC)' tests/run-tests -d ship $(TESTS)
+
 bench: tests
 	bench/run
 	bench/hosts
+	bench/sessions
+	bench/fairness
+	bench/transfers
 
 # With the kernel's own Soft-RoCE, in a virtual machine: docs/soft-roce.md.
 interop: all
 	BUILD='$(abspath $(BUILD))' tests/vm/interop
 
-# What is made of the code; a test says when it is stale.
-docs:
+# What is made of the code; a test says when it is stale. And of a run of the demo.
+docs: all
 	@scripts/verbs-table write
+	scripts/demo-svg >$(BUILD)/demo.svg && mv $(BUILD)/demo.svg docs/demo.svg
 
 # Without the tests' own code; a failed test fails this too, after the report.
 coverage:
@@ -413,10 +455,16 @@ soname_libs := $(lib_mock) $(lib_so)
 headers     := $(wildcard include/*.h)
 man_pages   := $(wildcard man/*.[1-8])
 man_dir      = $(MANDIR)/man$(subst .,,$(suffix $(1)))
+# Each function has a page: its own, or a link to the one whose NAME section has it, too.
+man_links    = $(addprefix $(MANDIR)/man3/,$(shell scripts/man-links man/*.3 | sed 's/ .*/.3/'))
+# secure_server's is a link: one file for both.
+completions := secure_client mockrdma
+completion_dir ?= $(PREFIX)/share/bash-completion/completions
 installed    = $(addprefix $(BINDIR)/,$(notdir $(programs))) \
                $(addprefix $(LIBDIR)/,$(notdir $(soname_libs:=.0) $(libs))) \
                $(addprefix $(INCLUDEDIR)/,$(notdir $(headers))) \
-               $(foreach m,$(man_pages),$(call man_dir,$(m))/$(notdir $(m))) \
+               $(foreach m,$(man_pages),$(call man_dir,$(m))/$(notdir $(m))) $(man_links) \
+               $(addprefix $(completion_dir)/,$(completions) secure_server) \
                $(LIBDIR)/pkgconfig/srdma.pc
 
 install: all
@@ -426,6 +474,14 @@ install: all
 	for l in $(notdir $(soname_libs)); do ln -sfn $$l.0 '$(DESTDIR)$(LIBDIR)'/$$l; done
 	$(INSTALL) -m 644 $(headers) '$(DESTDIR)$(INCLUDEDIR)'
 	$(foreach m,$(man_pages),$(INSTALL) -m 644 $(m) '$(DESTDIR)$(call man_dir,$(m))' &&) :
+	scripts/man-links man/*.3 | while read -r name page; do \
+		echo ".so man3/$$page.3" >'$(DESTDIR)$(MANDIR)/man3'/$$name.3 && \
+		chmod 644 '$(DESTDIR)$(MANDIR)/man3'/$$name.3 || exit 1; \
+	done
+	for c in $(completions); do \
+		$(INSTALL) -m 644 packaging/completion/$$c '$(DESTDIR)$(completion_dir)' || exit 1; \
+	done
+	ln -sfn secure_client '$(DESTDIR)$(completion_dir)/secure_server'
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' packaging/srdma.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/srdma.pc'
 
@@ -450,7 +506,8 @@ define help_text
   fuzz            each parser's fuzzer for FUZZ_SECONDS (60); fuzz-NAME one of them
   bench           speed, beside UCX and TCP
   interop         with the kernel's Soft-RoCE in a virtual machine (docs/soft-roce.md)
-  docs            docs/verbs.md, of the list of verbs
+  ship            tests of the packages, the image, scripts/deploy_aws.sh and deploy/
+  docs            docs/verbs.md, of the list of verbs; docs/demo.svg, of a run
   coverage        lines that the tests reach, in $(BUILD)-cov/coverage/index.html
   install         into $(DESTDIR)$(PREFIX); uninstall takes it away again
   clean           removes what was built

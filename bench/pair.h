@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two connected RC QPs of one process, for what the calls cost by themselves. */
+/* Two QPs of one process, and how RC's are connected, for what the calls cost by
+ * themselves. */
 #ifndef BENCH_PAIR_H
 #define BENCH_PAIR_H
 
@@ -22,23 +23,31 @@ static inline void need(int ok, const char *what)
 	exit(1);
 }
 
-static inline void side_open(struct side *side, struct ibv_context *context,
-                             struct ibv_pd *pd)
+/* With that CQ for both of its queues, and room for so many requests in each. */
+static inline void side_open_on(struct side *side, struct ibv_pd *pd, struct ibv_cq *cq,
+                                unsigned int depth, enum ibv_qp_type type)
 {
 	struct ibv_qp_init_attr init = {
-		.qp_type = IBV_QPT_RC,
-		.cap = { .max_send_wr = 2 * BATCH,
-		         .max_recv_wr = 2 * BATCH,
+		.qp_type = type,
+		.cap = { .max_send_wr = depth,
+		         .max_recv_wr = depth,
 		         .max_send_sge = 1,
 		         .max_recv_sge = 1,
 		         .max_inline_data = 64 },
 	};
 
-	side->cq = ibv_create_cq(context, 4 * BATCH, NULL, NULL, 0);
-	need(side->cq != NULL, "ibv_create_cq");
+	need(cq != NULL, "ibv_create_cq");
+	side->cq = cq;
 	init.send_cq = init.recv_cq = side->cq;
 	side->qp = ibv_create_qp(pd, &init);
 	need(side->qp != NULL, "ibv_create_qp");
+}
+
+static inline void side_open(struct side *side, struct ibv_context *context,
+                             struct ibv_pd *pd, enum ibv_qp_type type)
+{
+	side_open_on(side, pd, ibv_create_cq(context, 4 * BATCH, NULL, NULL, 0),
+	             2 * BATCH, type);
 }
 
 static inline void side_connect(struct side *side, const struct side *to,

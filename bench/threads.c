@@ -67,8 +67,8 @@ static void *work(void *arg)
 	uint64_t started;
 
 	pin_to_cpu(worker->number);
-	side_open(&worker->a, context, pd);
-	side_open(&worker->b, context, pd);
+	side_open(&worker->a, context, pd, IBV_QPT_RC);
+	side_open(&worker->b, context, pd, IBV_QPT_RC);
 	side_connect(&worker->a, &worker->b, &gid);
 	side_connect(&worker->b, &worker->a, &gid);
 	worker->mr = ibv_reg_mr(pd, worker->memory, sizeof(worker->memory),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the calls of the data path cost by themselves: two QPs of one process, one thread,
- * so that no cache line moves between cores. For each call the least of many batches, in
- * nanoseconds.
+ * What the calls of the data path cost by themselves: pairs of QPs of one process, one
+ * thread, so that no cache line moves between cores. For each call the least of many
+ * batches, in nanoseconds.
  */
 #include <arpa/inet.h>
 #include <infiniband/verbs.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include "pair.h"
 
-enum { BATCHES = 20000 };
+enum { BATCHES = 20000, QKEY = 0x11111111 };
 
 /* usage: verbs_cost [BATCHES] */
 
@@ -47,14 +47,18 @@ static void keep_least(double *least, double spent)
 }
 
 struct cost {
-	double post_recv, send, poll_recv, write, poll_send;
+	double post_recv, send, poll_recv;
 };
 
-static void round_of_sends(struct side *a, struct side *b, struct ibv_sge *sge,
-                           struct cost *least)
+struct onesided_cost {
+	double write, poll_send;
+};
+
+/* Each a copy of `send`; the last alone is signalled. */
+static void round_of_sends(struct side *a, struct side *b, struct ibv_send_wr send,
+                           struct ibv_sge *room, struct cost *least)
 {
-	struct ibv_recv_wr recv = { .sg_list = sge, .num_sge = 1 }, *bad_recv;
-	struct ibv_send_wr send = { .sg_list = sge, .num_sge = 1, .opcode = IBV_WR_SEND };
+	struct ibv_recv_wr recv = { .sg_list = room, .num_sge = 1 }, *bad_recv;
 	struct ibv_send_wr *bad_send;
 	double t[4];
 
@@ -76,7 +80,7 @@ static void round_of_sends(struct side *a, struct side *b, struct ibv_sge *sge,
 }
 
 static void round_of_writes(struct side *a, struct ibv_sge *sge, uint32_t rkey,
-                            struct cost *least)
+                            struct onesided_cost *least)
 {
 	struct ibv_send_wr write = { .sg_list = sge,
 		                     .num_sge = 1,
@@ -97,15 +101,46 @@ static void round_of_writes(struct side *a, struct ibv_sge *sge, uint32_t rkey,
 	keep_least(&least->poll_send, t[2] - t[1]);
 }
 
+static void open_datagrams(struct side *side, struct ibv_context *context,
+                           struct ibv_pd *pd)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_INIT,
+		                    .port_num = 1,
+		                    .qkey = QKEY };
+
+	side_open(side, context, pd, IBV_QPT_UD);
+	need(!ibv_modify_qp(side->qp, &attr,
+	                    IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY),
+	     "INIT");
+	attr.qp_state = IBV_QPS_RTR;
+	need(!ibv_modify_qp(side->qp, &attr, IBV_QP_STATE), "RTR");
+	attr.qp_state = IBV_QPS_RTS;
+	need(!ibv_modify_qp(side->qp, &attr, IBV_QP_STATE | IBV_QP_SQ_PSN), "RTS");
+}
+
+static struct ibv_ah *address(struct ibv_pd *pd, const union ibv_gid *gid)
+{
+	struct ibv_ah_attr attr = { .is_global = 1,
+		                    .port_num = 1,
+		                    .grh = { .dgid = *gid, .hop_limit = 1 } };
+	struct ibv_ah *ah = ibv_create_ah(pd, &attr);
+
+	need(ah != NULL, "ibv_create_ah");
+	return ah;
+}
+
 int main(int argc, char **argv)
 {
 	int batches = argc > 1 ? (int)strtol(argv[1], NULL, 10) : BATCHES;
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	struct ibv_context *context = list && list[0] ? ibv_open_device(list[0]) : NULL;
-	struct cost least = { 1e9, 1e9, 1e9, 1e9, 1e9 };
-	struct side a, b;
+	struct cost rc = { 1e9, 1e9, 1e9 }, ud = rc;
+	struct onesided_cost onesided = { 1e9, 1e9 };
+	struct ibv_send_wr send = { .num_sge = 1, .opcode = IBV_WR_SEND },
+	                   datagram = send;
+	struct side a, b, c, d;
+	struct ibv_sge sge, room;
 	union ibv_gid gid;
-	struct ibv_sge sge;
 	struct ibv_pd *pd;
 	struct ibv_mr *mr;
 
@@ -114,19 +149,28 @@ int main(int argc, char **argv)
 	mr = ibv_reg_mr(pd, memory, sizeof(memory),
 	                IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
 	need(mr && !ibv_query_gid(context, 1, 0, &gid), "setup");
-	side_open(&a, context, pd);
-	side_open(&b, context, pd);
+	side_open(&a, context, pd, IBV_QPT_RC);
+	side_open(&b, context, pd, IBV_QPT_RC);
 	side_connect(&a, &b, &gid);
 	side_connect(&b, &a, &gid);
+	open_datagrams(&c, context, pd);
+	open_datagrams(&d, context, pd);
 	sge = (struct ibv_sge){ (uintptr_t)memory, 8, mr->lkey };
+	room = (struct ibv_sge){ (uintptr_t)memory + sizeof(memory) / 2, 128, mr->lkey };
+	send.sg_list = datagram.sg_list = &sge;
+	datagram.wr.ud.ah = address(pd, &gid);
+	datagram.wr.ud.remote_qpn = d.qp->qp_num;
+	datagram.wr.ud.remote_qkey = QKEY;
 	for (int round = 0; round < batches; round++) {
-		round_of_sends(&a, &b, &sge, &least);
-		round_of_writes(&a, &sge, mr->rkey, &least);
+		round_of_sends(&a, &b, send, &room, &rc);
+		round_of_writes(&a, &sge, mr->rkey, &onesided);
+		round_of_sends(&c, &d, datagram, &room, &ud);
 	}
 	printf("ibv_post_recv %.1f ns, ibv_post_send (SEND 8 B) %.1f ns, "
 	       "ibv_post_send (WRITE 8 B, signalled) %.1f ns, "
-	       "ibv_poll_cq (a receive) %.1f ns, ibv_poll_cq (a send) %.1f ns\n",
-	       least.post_recv, least.send, least.write, least.poll_recv,
-	       least.poll_send);
+	       "ibv_poll_cq (a receive) %.1f ns, ibv_poll_cq (a send) %.1f ns; "
+	       "UD: ibv_post_send (SEND 8 B) %.1f ns, ibv_poll_cq (a receive) %.1f ns\n",
+	       rc.post_recv, rc.send, onesided.write, rc.poll_recv, onesided.poll_send,
+	       ud.send, ud.poll_recv);
 	return 0;
 }

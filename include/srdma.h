@@ -7,12 +7,14 @@
  * channel only. Once it is up, messages and one-sided reads and writes go through the
  * queue pair; the TLS channel stays for grants, revocation, liveness and the close.
  *
- *   context   certificates and settings; shared by threads
- *   worker    one thread's share: devices, queues, buffers, timers, a set of sessions;
- * one fd listener  a TCP port; what it accepts is handed to any worker session   one
- * peer; belongs to one worker for life buffer    the caller's own memory, registered with
- * one session for use without copies grant     a range of a buffer that the peer may read
- * or write; remote is the peer's view of it
+ * - context: certificates and settings; shared by threads
+ * - worker: one thread's share: devices, queues, buffers, timers, a set of sessions; one
+ *   descriptor
+ * - listener: a TCP port; what it accepts is handed to any worker
+ * - session: one peer; belongs to one worker for life
+ * - buffer: the caller's own memory, registered with one session for use without copies
+ * - grant: a range of a buffer that the peer may read or write; a remote is the peer's
+ *   view of it
  *
  * THREADS. Functions on contexts may be called from any thread. A worker, and everything
  * that belongs to it (sessions, buffers, grants, remotes, messages), may be used by one
@@ -162,9 +164,17 @@ enum srdma_text_option {
 	                  unset: none is looked at */
 	SRDMA_OPT_OCSP_RESPONSE, /* file: DER, OCSP response that a server staples to its
 	                            certificate; one of a server is checked in any case */
+	SRDMA_OPT_FABRIC_PROVIDER, /* name of the libfabric provider: "efa", "tcp", "shm",
+	                              "verbs", …; unset: libfabric's first that can */
 };
 
-/* How a queue pair is connected; a mask. */
+/* What messages travel by. Both sides of a session have to have the same. */
+enum srdma_transport {
+	SRDMA_TRANSPORT_VERBS = 1,  /* RC queue pairs by libibverbs */
+	SRDMA_TRANSPORT_FABRIC = 2, /* reliable datagrams by libfabric: AWS's EFA, … */
+};
+
+/* How a queue pair is connected; a mask. Verbs only. */
 enum srdma_connect {
 	SRDMA_CONNECT_DIRECT =
 	        1, /* ibv_modify_qp; nothing about the QP crosses the wire in clear */
@@ -193,7 +203,7 @@ enum srdma_number_option {
 	/* messages that the peer may have in flight to this side before credit returns.
 	   16; 2–1024 */
 	SRDMA_OPT_CREDITS,
-	/* operations (messages, reads, writes) in flight from this side, a session. 32;
+	/* operations (messages, reads, writes) in flight from this side, a session. 28;
 	   4–4096 */
 	SRDMA_OPT_SEND_DEPTH,
 	/* reads in flight, a session, each way (bounded by the device); where messages
@@ -230,6 +240,10 @@ enum srdma_number_option {
 	SRDMA_OPT_REKEY_BYTES,
 	/* 3600000; 1–86400000 */
 	SRDMA_OPT_REKEY_TIME,
+	/* enum srdma_transport. SRDMA_TRANSPORT_FABRIC is refused with SRDMA_ENODEVICE by
+	   srdma_worker_new() where libfabric, or the provider, is not there.
+	   SRDMA_TRANSPORT_VERBS; 1–2 */
+	SRDMA_OPT_TRANSPORT,
 };
 
 /* A new context with default options and nothing loaded. Free with srdma_context_free().
@@ -373,6 +387,7 @@ struct srdma_objects {
 	uint64_t shared_receive_queues;
 	uint64_t cm_ids;
 	uint64_t sessions;
+	uint64_t memory_windows;
 };
 
 /* Any thread, at any time, also after the last worker was freed. `size` as above. */
@@ -555,6 +570,8 @@ enum srdma_attested {
 	SRDMA_ATTESTED_PROOF_ACCEPTED = 8,
 	/* All of the above: "PSN exchange completed". */
 	SRDMA_ATTESTED_ALL = 15,
+	/* All that there is over libfabric, whose endpoints have no PSNs. */
+	SRDMA_ATTESTED_FABRIC = 13,
 };
 
 struct srdma_attestation {
@@ -570,6 +587,7 @@ struct srdma_attestation {
 	char gid[48];               /* our GID, as text */
 	char qp_state[12];          /* "RTS": what the device says at this moment */
 	bool shared_receive; /* the session receives from the worker's shared queue */
+	enum srdma_transport transport;
 };
 
 /* `size` as in srdma_worker_stats(). SRDMA_ESTATE before SRDMA_STATE_PROVING. */

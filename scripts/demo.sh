@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# demo.sh: a server and ten clients on the mock RDMA device, each a process of its own, move
+# demo.sh: a server and ten clients on an RDMA device (the mock), each a process of its own, move
 # real files both ways; two that are not who they should be are refused; then once more by way
 # of the connection manager. Everything that is claimed at the end is checked here, from what
 # the programs report (--json), and the script fails if anything was not so.
@@ -11,6 +11,7 @@
 #   BIG=256         MiB of the large file
 #   NO_SECCOMP=     if set, the server filters no system calls: valgrind cannot
 #   PATIENCE=1      factor of the times that it waits for things to happen
+#   DEVICE=mock0    another: the programs run on that device of the system, at ADDRESS, without the mock
 #   ADDRESS=127.0.0.1, AT_SERVER=, AT_CLIENTS=
 #                   where the server listens, and what server and clients are started through
 #                   when they are to be on different hosts (as in nsenter -t PID -n)
@@ -21,6 +22,9 @@ build=$(cd "${BUILD:-build}" && pwd) || exit 1
 clients=${CLIENTS:-10}
 big_mib=${BIG:-256}
 address=${ADDRESS:-127.0.0.1}
+device=${DEVICE:-mock0}
+launcher=()
+[ "$device" != mock0 ] || launcher=("$build/bin/mockrdma" run --)
 for tool in openssl tar sha256sum; do
 	command -v $tool >/dev/null || { echo "demo: $tool is not installed" >&2; exit 1; }
 done
@@ -55,9 +59,9 @@ die() {
 # Replaces its (sub)shell, so that what is started in the background is the process itself.
 # TEST_PRELOAD and TEST_WRAP are what the tests run programs with: sanitizers, valgrind.
 through=${AT_CLIENTS:-}
-run_on_mock() {
+run_on_device() {
 	# shellcheck disable=SC2086 # a list of words
-	exec $through env ${TEST_PRELOAD:+LD_PRELOAD=$TEST_PRELOAD} ${TEST_WRAP:-} "$build/bin/mockrdma" run -- "$@"
+	exec $through env ${TEST_PRELOAD:+LD_PRELOAD=$TEST_PRELOAD} ${TEST_WRAP:-} "${launcher[@]}" "$@"
 }
 
 # of KEY LINE: the value of a member of a JSON object in one line
@@ -93,8 +97,8 @@ big_sum=$(sum_of "$work/big.bin")
 say "source.tar: $(stat -c %s "$work/source.tar") bytes, SHA-256 $source_sum"
 say "big.bin:    $(stat -c %s "$work/big.bin") bytes, SHA-256 $big_sum"
 
-step "A server on the mock RDMA device"
-through=${AT_SERVER:-} run_on_mock "$build/bin/secure_server" --listen "$address:0" --json --cert "$work/certs/server.pem" \
+step "A server on the RDMA device $device"
+through=${AT_SERVER:-} run_on_device "$build/bin/secure_server" --listen "$address:0" --json --cert "$work/certs/server.pem" \
 	--key "$work/certs/server.key" --ca "$work/certs/ca.pem" --export "data=$share" \
 	--data-protection sealed,none \
 	${NO_SECCOMP:+--no-seccomp} --handshake-timeout $((10 * ${PATIENCE:-1}))s 2>"$log" &
@@ -107,7 +111,7 @@ say "process $server_pid, $address:$port; $(grep -c . "$log") lines in its log s
 client() {
 	local cert=$1
 	shift
-	run_on_mock "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" \
+	run_on_device "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" \
 		--cert "$cert.pem" --key "$cert.key" --timeout $((30 * ${PATIENCE:-1}))s \
 		"$address:$port" "$@"
 }
@@ -203,7 +207,7 @@ refused() {
 
 step "Two who are not who they should be"
 refused "a client without a certificate" 'requires a certificate' 'sent no certificate' \
-	run_on_mock "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" "$address:$port"
+	run_on_device "$build/bin/secure_client" --json --ca "$work/certs/ca.pem" "$address:$port"
 refused "a client of a foreign authority" 'does not trust the CA' 'not signed by a CA that we trust' \
 	client "$work/foreign/stranger"
 
@@ -215,7 +219,7 @@ wait "$server_pid" || die "the server's exit status is $?, not 0"
 server_pid=''
 left=$(grep '"event":"left"' "$log") || die "the server did not say what it left open"
 for kind in sessions queue_pairs memory_regions protection_domains completion_queues \
-	shared_receive_queues cm_ids contexts; do
+	shared_receive_queues cm_ids contexts memory_windows; do
 	[ "$(of $kind "$left")" = 0 ] || die "the server left $(of $kind "$left") $kind open"
 done
 say "exit status 0; left open: 0 sessions, 0 QPs, 0 MRs, 0 of anything"
@@ -260,7 +264,7 @@ connections_established() {
 	for r in "${results[@]}"; do
 		line=$(head -n 1 "$work/out/$r.json")
 		[ "$(of qp_state "$line")" = RTS ] || { echo "$r: queue pair in '$(of qp_state "$line")'"; return 1; }
-		[ "$(of device "$line")" = mock0 ] || { echo "$r: not on mock0"; return 1; }
+		[ "$(of device "$line")" = "$device" ] || { echo "$r: not on $device"; return 1; }
 	done
 	[ "$(of connect "$(head -n 1 "$work/out/cm.json")")" = cm ] || { echo "cm: not connected by cm"; return 1; }
 	[ "$(grep '"event":"established"' "$log" | grep -c '"qp_state":"RTS"')" = ${#results[@]} ] ||

@@ -10,11 +10,16 @@ is_listening() {
 	esac
 }
 
+# perftest gives no figures when its own look at the processor's clock was disturbed, for half a second, by other work.
+was_disturbed() {
+	grep -q '^ *Correlation coefficient r^2: ' "$TEST_TMP/client.log" "$TEST_TMP/server.log"
+}
+
 # With -R, the programs shake hands over a first connection and then one connects while
-# the other begins to listen, neither waiting: who is early is refused. Then both start again.
+# the other begins to listen, neither waiting: who is early is refused (UD: SIDR status 1). Then both start again.
 was_refused() {
 	case $1 in
-	*' -R'*) grep -qaE 'REJECTED|Unexpected CM event bl blka 8' "$TEST_TMP/client.log" ;;
+	*' -R'*) grep -qaE 'REJECTED|UNREACHABLE; error: 1\.|Unexpected CM event bl blka 8' "$TEST_TMP/client.log" ;;
 	*) return 1 ;;
 	esac
 }
@@ -27,7 +32,7 @@ once() {
 	mock "$@" -p "$port" 127.0.0.1 >"$TEST_TMP/client.log" 2>&1 </dev/null || STATUS=$?
 	[ "$STATUS" != 0 ] || return 0
 	stop server KILL
-	was_refused " $*" || fail "client: status $STATUS: $*"
+	was_disturbed || was_refused " $*" || fail "client: status $STATUS: $*"
 	return 1
 }
 

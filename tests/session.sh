@@ -27,10 +27,16 @@ start_server() {
 
 # stop_server: it ends cleanly, and has nothing left.
 stop_server() {
-	stop server TERM 30
+	kill -TERM "$(pid_of server)" 2>/dev/null || :
+	server_ends
+}
+
+# server_ends: by itself, with nothing left open.
+server_ends() {
+	wait_exit server 30
 	assert_eq 0 "$STATUS" "exit status of the server"
 	assert_grep 'stopped: ' "$(log_of server)"
-	assert_grep 'left open: 0 sessions, 0 QPs, 0 MRs, 0 PDs, 0 CQs, 0 SRQs, 0 CM ids, 0 device' "$(log_of server)"
+	assert_grep 'left open: 0 sessions, 0 QPs, 0 MRs, 0 PDs, 0 CQs, 0 SRQs, 0 CM ids, 0 device contexts, 0 MWs' "$(log_of server)"
 }
 
 # client_as NAME ARG...: with the certificate of that name; at 127.0.0.1 and $PORT.

@@ -24,7 +24,7 @@ MOCK_API int ibv_init_ah_from_wc(struct ibv_context *context, uint8_t port,
 	if (!context || port != DEVICE_PORT || !wc || !grh || !attr)
 		return errno_result(-EINVAL);
 	gid_refresh_old();
-	return errno_result(ah_attr_from_wc(wc, grh, port, attr));
+	return errno_result(ah_attr_from_wc(device_of(context), wc, grh, port, attr));
 }
 
 MOCK_API struct ibv_ah *ibv_create_ah_from_wc(struct ibv_pd *pd, struct ibv_wc *wc,

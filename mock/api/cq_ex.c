@@ -85,8 +85,7 @@ static uint64_t read_completion_wallclock_ns(struct ibv_cq_ex *ex)
 	return clock_wall(current(ex)->timestamp);
 }
 
-/* Of InfiniBand's link layer, which RoCE has not: there are no LIDs, and one service
- * level. */
+/* Of InfiniBand's link layer, which RoCE has not: there are no LIDs. */
 static uint32_t read_slid(struct ibv_cq_ex *ex)
 {
 	(void)ex;
@@ -94,6 +93,11 @@ static uint32_t read_slid(struct ibv_cq_ex *ex)
 }
 
 static uint8_t read_sl(struct ibv_cq_ex *ex)
+{
+	return completion_sl(&current(ex)->c);
+}
+
+static uint8_t read_dlid_path_bits(struct ibv_cq_ex *ex)
 {
 	(void)ex;
 	return 0;
@@ -132,7 +136,7 @@ static void fill(struct ibv_cq_ex *ex)
 	ex->read_wc_flags = read_wc_flags;
 	ex->read_slid = read_slid;
 	ex->read_sl = read_sl;
-	ex->read_dlid_path_bits = read_sl;
+	ex->read_dlid_path_bits = read_dlid_path_bits;
 	ex->read_cvlan = read_cvlan;
 	ex->read_flow_tag = read_flow_tag;
 	ex->read_tm_info = read_tm_info;

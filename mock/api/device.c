@@ -213,10 +213,13 @@ MOCK_API ssize_t _ibv_query_gid_table(struct ibv_context *context,
 	if (!context || flags || size < sizeof(*entries) || (!entries && max))
 		return -EINVAL;
 	gid_refresh_old();
-	for (unsigned int i = 0; i < GID_TABLE_SIZE && count < max; i++)
-		if (!device_gid(device_of(context), i, &found) && !is_empty(&found))
-			fill_gid_entry((void *)((char *)entries + size * count++), &found,
-			               i);
+	for (unsigned int i = 0; i < GID_TABLE_SIZE; i++) {
+		if (device_gid(device_of(context), i, &found) || is_empty(&found))
+			continue;
+		if (count == max)
+			return -EINVAL; /* as the kernel answers: all of them or none */
+		fill_gid_entry((void *)((char *)entries + size * count++), &found, i);
+	}
 	return count;
 }
 

@@ -7,8 +7,8 @@
 #include <rdma/rdma_cma.h>
 #include "api/api.h"
 #include "base/util.h"
-#include "cm/event.h"
-#include "cm/id.h"
+#include "cm/call.h"
+#include "cm/lookup.h"
 #include "object/buf.h"
 #include "object/device.h"
 #include "object/mr.h"
@@ -48,14 +48,13 @@ MOCK_API int ibv_export_buf_dmabuf_fd(struct ibv_buf *buf);
 MOCK_API int rdma_resolve_addrinfo(struct rdma_cm_id *id, const char *node,
                                    const char *service, const struct rdma_addrinfo *hints)
 {
-	(void)id, (void)node, (void)service, (void)hints;
-	return errno_result(-EOPNOTSUPP);
+	return errno_result(id ? call_resolve_addrinfo(to_cm_id(id), node, service, hints)
+	                       : -EINVAL);
 }
 
 MOCK_API int rdma_query_addrinfo(struct rdma_cm_id *id, struct rdma_addrinfo **info)
 {
-	(void)id, (void)info;
-	return errno_result(-EOPNOTSUPP);
+	return errno_result(id && info ? lookup_take(to_cm_id(id), info) : -EINVAL);
 }
 
 MOCK_API int rdma_write_cm_event(struct rdma_cm_id *id, enum rdma_cm_event_type event,

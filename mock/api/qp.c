@@ -7,6 +7,7 @@
 #include "object/xrcd.h"
 #include "object/group.h"
 #include "object/pd.h"
+#include "transport/flow.h"
 #include "transport/target.h"
 #include "transport/transport.h"
 
@@ -18,11 +19,21 @@ MOCK_API struct ibv_qp *ibv_create_qp(struct ibv_pd *pd, struct ibv_qp_init_attr
 	return err ? null_result(err) : qp_base(qp);
 }
 
-/* The attributes that this device understands; anything else asked for is refused. A flag
- * of enum ibv_qp_create_send_ops_flags is 1 << enum ibv_wr_opcode. */
 _Static_assert(IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD == 1 << IBV_WR_ATOMIC_FETCH_AND_ADD,
                "the flags are the opcodes' bits");
 
+/* enum ibv_qp_create_send_ops_flags of the type: each is 1 << enum ibv_wr_opcode, but for
+ * that of the opcode that came last. */
+static uint64_t send_ops_of(enum ibv_qp_type type)
+{
+	const uint32_t atomic_write = 1 << IBV_WR_ATOMIC_WRITE;
+	uint32_t operations = qp_type_operations(type);
+
+	return (operations & ~atomic_write) |
+	       (operations & atomic_write ? IBV_QP_EX_WITH_ATOMIC_WRITE : 0);
+}
+
+/* The attributes that this device understands; anything else asked for is refused. */
 int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr)
 {
 	const uint32_t known = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS |
@@ -36,7 +47,7 @@ int qp_attr_ex_check(const struct ibv_qp_init_attr_ex *attr)
 	    (attr->create_flags & ~flags))
 		return -EOPNOTSUPP;
 	if ((attr->comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) &&
-	    (attr->send_ops_flags & ~(uint64_t)qp_type_operations(attr->qp_type)))
+	    (attr->send_ops_flags & ~send_ops_of(attr->qp_type)))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -86,7 +97,7 @@ MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
 {
 	if (!qp)
 		return EINVAL;
-	if (group_has(to_qp(qp)))
+	if (group_has(to_qp(qp)) || flow_any(to_qp(qp)))
 		return verbs_result(-EBUSY);
 	transport_qp_destroy(to_qp(qp));
 	return 0;

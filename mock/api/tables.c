@@ -10,6 +10,16 @@ static void fill_xrc(struct verbs_context *vctx)
 	vctx->get_srq_num = table_get_srq_num;
 }
 
+static void fill_flows(struct verbs_context *vctx)
+{
+	vctx->ibv_create_flow = table_create_flow;
+	vctx->ibv_destroy_flow = table_destroy_flow;
+	vctx->create_counters = table_create_counters;
+	vctx->destroy_counters = table_destroy_counters;
+	vctx->attach_counters_point_flow = table_attach_counters_point_flow;
+	vctx->read_counters = table_read_counters;
+}
+
 void tables_fill(struct context *context)
 {
 	struct verbs_context *vctx = &context->vctx;
@@ -31,6 +41,7 @@ void tables_fill(struct context *context)
 	vctx->context.ops.bind_mw = table_bind_mw;
 	vctx->context.ops.dealloc_mw = table_dealloc_mw;
 	fill_xrc(vctx);
+	fill_flows(vctx);
 	vctx->context.ops.poll_cq = table_poll_cq;
 	vctx->context.ops.req_notify_cq = table_req_notify_cq;
 	vctx->context.ops.post_send = table_post_send;

@@ -49,6 +49,16 @@ struct ibv_srq *table_create_srq_ex(struct ibv_context *context,
                                     struct ibv_srq_init_attr_ex *attr);
 int table_get_srq_num(struct ibv_srq *srq, uint32_t *number);
 struct ibv_qp *table_open_qp(struct ibv_context *context, struct ibv_qp_open_attr *attr);
+struct ibv_flow *table_create_flow(struct ibv_qp *qp, struct ibv_flow_attr *attr);
+int table_destroy_flow(struct ibv_flow *flow);
+struct ibv_counters *table_create_counters(struct ibv_context *context,
+                                           struct ibv_counters_init_attr *attr);
+int table_destroy_counters(struct ibv_counters *counters);
+int table_attach_counters_point_flow(struct ibv_counters *counters,
+                                     struct ibv_counter_attach_attr *attr,
+                                     struct ibv_flow *flow);
+int table_read_counters(struct ibv_counters *counters, uint64_t *values, uint32_t count,
+                        uint32_t flags);
 int table_poll_cq(struct ibv_cq *cq, int count, struct ibv_wc *wc);
 int table_req_notify_cq(struct ibv_cq *cq, int solicited_only);
 int table_post_send(struct ibv_qp *qp, struct ibv_send_wr *wr, struct ibv_send_wr **bad);

@@ -96,6 +96,16 @@ static void wr_atomic_fetch_add(struct ibv_qp_ex *ex, uint32_t rkey, uint64_t ad
 		wqe->compare_add = value;
 }
 
+/* The value goes with it: no data is set. */
+static void wr_atomic_write(struct ibv_qp_ex *ex, uint32_t rkey, uint64_t addr,
+                            const void *value)
+{
+	struct ibv_data_buf buf = { (void *)(uintptr_t)value, sizeof(uint64_t) };
+
+	add_remote(ex, IBV_WR_ATOMIC_WRITE, rkey, addr);
+	builder_inline(of(ex), 1, &buf);
+}
+
 static void wr_set_sge(struct ibv_qp_ex *ex, uint32_t lkey, uint64_t addr,
                        uint32_t length)
 {
@@ -153,17 +163,10 @@ static void wr_send_inv(struct ibv_qp_ex *ex, uint32_t rkey)
 		wqe->imm = rkey;
 }
 
-/* Not announced: ibv_create_qp_ex() refuses a QP that is to have them. */
+/* Not announced: ibv_create_qp_ex() refuses a QP that is to have it. */
 static void wr_send_tso(struct ibv_qp_ex *ex, void *hdr, uint16_t size, uint16_t mss)
 {
 	(void)hdr, (void)size, (void)mss;
-	builder_refuse(of(ex));
-}
-
-static void wr_atomic_write(struct ibv_qp_ex *ex, uint32_t rkey, uint64_t addr,
-                            const void *value)
-{
-	(void)rkey, (void)addr, (void)value;
 	builder_refuse(of(ex));
 }
 

@@ -22,6 +22,12 @@ static inline void cpu_relax(void)
 #endif
 }
 
+/*
+ * What the data path calls when something is out of the ordinary. It is not inlined
+ * there, not even into `flatten` functions, which would be ten times as large for it.
+ */
+#define COLD __attribute__((cold, noinline))
+
 #define CACHE_LINE 64
 
 /* Exported from libmockrdma.so; everything else stays hidden. */

@@ -77,12 +77,10 @@ uint8_t addr_to_wire(const struct sockaddr *addr, uint8_t ip[16])
 static uint32_t scope_of(const struct in6_addr *in6)
 {
 	struct gid_entry entry;
-	unsigned int index;
 	union ibv_gid gid;
 
 	memcpy(&gid, in6, sizeof(gid));
-	if (!IN6_IS_ADDR_LINKLOCAL(in6) || gid_find(&gid, &index) ||
-	    gid_get(index, &entry))
+	if (!IN6_IS_ADDR_LINKLOCAL(in6) || gid_find(&gid, &entry))
 		return 0;
 	return entry.ifindex;
 }
@@ -109,7 +107,7 @@ int addr_from_wire(uint8_t version, const uint8_t ip[16], uint16_t port,
 	return 0;
 }
 
-int addr_gid_index(const union ibv_gid *gid, unsigned int *index)
+int addr_gid(const union ibv_gid *gid, struct gid_entry *entry)
 {
 	const struct sockaddr_in first = {
 		.sin_family = AF_INET,
@@ -117,31 +115,29 @@ int addr_gid_index(const union ibv_gid *gid, unsigned int *index)
 	};
 	union ibv_gid loopback;
 
-	if (!gid_find(gid, index))
+	if (!gid_find(gid, entry))
 		return 0;
 	if (!gid_is_local(gid))
 		return -EADDRNOTAVAIL;
 	gid_from_sockaddr((const struct sockaddr *)&first, &loopback);
-	return gid_find(&loopback, index);
+	return gid_find(&loopback, entry);
 }
 
 static bool is_local(const struct sockaddr *addr)
 {
 	union ibv_gid gid;
-	unsigned int index;
+	struct gid_entry entry;
 
-	return !gid_from_sockaddr(addr, &gid) && !addr_gid_index(&gid, &index);
+	return !gid_from_sockaddr(addr, &gid) && !addr_gid(&gid, &entry);
 }
 
 /* The device that has one of this host's addresses; NULL: none has. */
 static const struct device *device_for(const struct sockaddr *addr)
 {
 	struct gid_entry entry;
-	unsigned int index;
 	union ibv_gid gid;
 
-	if (gid_from_sockaddr(addr, &gid) || addr_gid_index(&gid, &index) ||
-	    gid_get(index, &entry))
+	if (gid_from_sockaddr(addr, &gid) || addr_gid(&gid, &entry))
 		return NULL;
 	return device_for_interface(entry.ifindex);
 }
@@ -385,10 +381,9 @@ enum ibv_mtu addr_mtu(const struct cm_id *id, const struct far *far)
 {
 	char name[IF_NAMESIZE];
 	struct gid_entry entry;
-	unsigned int index;
 
-	if (far->carrier == &carrier_mads && !addr_gid_index(&id->path.sgid, &index) &&
-	    !gid_get(index, &entry) && if_indextoname(entry.ifindex, name))
+	if (far->carrier == &carrier_mads && !addr_gid(&id->path.sgid, &entry) &&
+	    if_indextoname(entry.ifindex, name))
 		return gid_interface_mtu(name);
 	return device_mtu(device_of(id->rdma.verbs));
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include "cm/far.h"
 #include "cm/id.h"
+#include "object/gid.h"
 
 /* 0 for a family that is not served. */
 socklen_t addr_length(const struct sockaddr *addr);
@@ -19,8 +20,8 @@ uint8_t addr_to_wire(const struct sockaddr *addr, uint8_t ip[16]);
 int addr_from_wire(uint8_t version, const uint8_t ip[16], uint16_t port,
                    struct sockaddr_storage *addr);
 
-/* Where in the port's GID table packets of that address start: 127.0.0.0/8 is one. */
-int addr_gid_index(const union ibv_gid *gid, unsigned int *index);
+/* The GID that packets of that address start from: 127.0.0.0/8 is one. */
+int addr_gid(const union ibv_gid *gid, struct gid_entry *entry);
 
 /* rdma_bind_addr(3) */
 int addr_bind(struct cm_id *id, const struct sockaddr *addr);

@@ -121,16 +121,26 @@ static bool kind_is_sane(const struct rdma_addrinfo *hints)
 }
 
 /* What getaddrinfo(3) would say of them. */
-static int check_hints(const struct rdma_addrinfo *hints)
+static int check_kind(const struct rdma_addrinfo *hints)
 {
 	if (hints->ai_flags & ~flags_known)
 		return EAI_BADFLAGS;
-	if (!kind_is_sane(hints))
-		return EAI_SOCKTYPE;
+	return kind_is_sane(hints) ? 0 : EAI_SOCKTYPE;
+}
+
+static int check_lengths(const struct rdma_addrinfo *hints)
+{
 	if (hints->ai_src_len > sizeof(struct sockaddr_storage) ||
 	    hints->ai_dst_len > sizeof(struct sockaddr_storage))
 		return EAI_FAMILY;
 	return 0;
+}
+
+static int check_hints(const struct rdma_addrinfo *hints)
+{
+	int code = check_kind(hints);
+
+	return code ? code : check_lengths(hints);
 }
 
 static int make(const struct rdma_addrinfo *hints, const struct addrinfo *found,
@@ -167,6 +177,31 @@ static int error_of(int code)
 	case EAI_BADFLAGS: return -EINVAL;
 	default: return -ENOENT;
 	}
+}
+
+int addrinfo_copy_hints(const struct rdma_addrinfo *hints, int flags,
+                        struct rdma_addrinfo **copy)
+{
+	struct rdma_addrinfo *made = calloc(1, sizeof(*made));
+	int err;
+
+	if (!made)
+		return -ENOMEM;
+	made->ai_flags = hints->ai_flags & flags;
+	made->ai_family = hints->ai_family;
+	made->ai_qp_type = hints->ai_qp_type;
+	made->ai_port_space = hints->ai_port_space;
+	err = error_of(check_kind(made));
+	if (!err)
+		err = error_of(check_lengths(hints));
+	if (!err)
+		err = set_addresses(made, hints, NULL);
+	if (err) {
+		addrinfo_free(made);
+		return err;
+	}
+	*copy = made;
+	return 0;
 }
 
 int addrinfo_get(const char *node, const char *service, const struct rdma_addrinfo *hints,

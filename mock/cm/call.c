@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "cm/addr.h"
+#include "cm/lookup.h"
 #include "cm/multicast.h"
 #include "cm/qp.h"
 #include "host/settings.h"
@@ -55,6 +56,14 @@ int call_resolve_route(struct cm_id *id)
 	bool sync = id->sync;
 
 	return under_way(id, sync, addr_resolve_route(id));
+}
+
+int call_resolve_addrinfo(struct cm_id *id, const char *node, const char *service,
+                          const struct rdma_addrinfo *hints)
+{
+	bool sync = id->sync;
+
+	return under_way(id, sync, lookup_start(id, node, service, hints));
 }
 
 /* What a limit means: the device's most, if the program asks for that. */

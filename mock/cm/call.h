@@ -17,6 +17,9 @@ int call_complete(struct cm_id *id);
 int call_resolve_addr(struct cm_id *id, const struct sockaddr *src,
                       const struct sockaddr *dst);
 int call_resolve_route(struct cm_id *id);
+/* As lookup_start(). */
+int call_resolve_addrinfo(struct cm_id *id, const char *node, const char *service,
+                          const struct rdma_addrinfo *hints);
 int call_connect(struct cm_id *id, const struct rdma_conn_param *param);
 int call_accept(struct cm_id *id, const struct rdma_conn_param *param);
 int call_reject(struct cm_id *id, enum reject_reason reason, const void *data,
@@ -37,6 +40,9 @@ int ep_get_request(struct cm_id *listener, struct cm_id **id);
 /* addrinfo.c: 0 or -errno; *code is what getaddrinfo(3) answered. */
 int addrinfo_get(const char *node, const char *service, const struct rdma_addrinfo *hints,
                  struct rdma_addrinfo **info, int *code);
+/* Of the flags only some; refuses what no addrinfo_get() takes. */
+int addrinfo_copy_hints(const struct rdma_addrinfo *hints, int flags,
+                        struct rdma_addrinfo **copy);
 void addrinfo_free(struct rdma_addrinfo *info);
 
 #endif

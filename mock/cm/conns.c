@@ -4,6 +4,7 @@
 #include "cm/conn.h"
 #include "cm/lock.h"
 #include "host/comm_id.h"
+#include "host/request.h"
 
 enum { TABLE_SIZE = 1024 };
 
@@ -78,12 +79,20 @@ static uint32_t draw_id(void)
 	return id;
 }
 
+/* Other processes of the host may receive its repetitions. */
+static bool is_from_abroad(const struct conn *conn)
+{
+	return conn->remote_id && conn->far.carrier == &carrier_mads;
+}
+
 void conns_add(struct conn *conn)
 {
 	conn->local_id = draw_id();
 	list_add_tail(list_of(by_local, conn->local_id >> 12), &conn->local_node);
 	if (conn->remote_id)
 		list_add_tail(list_of(by_remote, conn->remote_id), &conn->remote_node);
+	if (is_from_abroad(conn))
+		request_note(conn->far.path.remote.raw, conn->remote_id);
 }
 
 void conns_set_qpn(struct conn *conn, uint32_t remote_qpn)
@@ -123,6 +132,8 @@ __attribute__((destructor)) static void abandon_at_exit(void)
 
 void conns_remove(struct conn *conn)
 {
+	if (is_from_abroad(conn))
+		request_forget(conn->far.path.remote.raw, conn->remote_id);
 	list_del(&conn->local_node);
 	list_del(&conn->remote_node);
 	list_del(&conn->qpn_node);

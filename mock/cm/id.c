@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "cm/call.h"
 #include "cm/device.h"
 #include "cm/multicast.h"
 #include "host/registry.h"
@@ -60,6 +61,7 @@ static struct cm_id *make(struct rdma_event_channel *channel, void *context,
 static void destroy_memory(struct cm_id *id)
 {
 	multicast_forget(id);
+	addrinfo_free(id->found);
 	free(id->qp_init_attr);
 	pthread_mutex_destroy(&id->qp_lock);
 	free(id);

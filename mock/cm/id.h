@@ -58,7 +58,9 @@ struct cm_id {
 	unsigned int waiting; /* … and that do */
 	unsigned int events_delivered, events_acked;
 	struct conn conn;
-	struct list memberships; /* cm/multicast.h */
+	struct list memberships;     /* cm/multicast.h */
+	struct lookup *lookup;       /* under way: cm/lookup.h */
+	struct rdma_addrinfo *found; /* by the last one */
 	/*
 	 * Whoever takes an event moves the queue pair on the id, in its own thread, while
 	 * the one that has the id may be destroying that queue pair. Before the lock of

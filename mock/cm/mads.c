@@ -4,7 +4,8 @@
  * 13.4), which need no queue pair of ours.
  *
  * All processes of a host share its address. What arrives names the process by the
- * communication id that it drew, and a request the listener by its service id.
+ * communication id that it drew; a request names the listener by its service id, or has
+ * been taken by some process before.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "cm/conn.h"
 #include "cm/far.h"
 #include "host/comm_id.h"
+#include "host/request.h"
 #include "object/qp.h"
 #include "wire/roce.h"
 
@@ -101,11 +103,20 @@ static bool find_listener(const struct mad_route *route, struct host_place *plac
 	                               (int)(route->service_id >> 16), place, &handle);
 }
 
-static bool find_owner(const struct mad *mad, struct host_place *place)
+/* A request names the listener; a repetition is for who took the request. */
+static bool find_taker(const struct net_path *path, const struct mad *mad,
+                       const struct mad_route *route, struct host_place *place)
+{
+	return !request_owner(path->remote.raw, mad->local_id, place) ||
+	       find_listener(route, place);
+}
+
+static bool find_owner(const struct net_path *path, const struct mad *mad,
+                       struct host_place *place)
 {
 	switch (mad->kind) {
-	case MAD_REQ: return find_listener(&mad->req.route, place);
-	case MAD_SIDR_REQ: return find_listener(&mad->sidr_req.route, place);
+	case MAD_REQ: return find_taker(path, mad, &mad->req.route, place);
+	case MAD_SIDR_REQ: return find_taker(path, mad, &mad->sidr_req.route, place);
 	default: return !comm_id_owner(mad->remote_id, place);
 	}
 }
@@ -116,8 +127,7 @@ static bool owner_of(const struct net_path *path, const void *bth, size_t length
 	struct host_place place;
 	struct mad mad;
 
-	(void)path;
-	if (!decode(bth, length, &mad) || !find_owner(&mad, &place))
+	if (!decode(bth, length, &mad) || !find_owner(path, &mad, &place))
 		return false;
 	*slot = place.slot;
 	*generation = place.generation;

@@ -62,8 +62,8 @@ static int describe(const struct cm_id *id, const struct membership *member,
                     struct rdma_ud_param *param)
 {
 	const union ibv_gid *source = &id->rdma.route.addr.addr.ibaddr.sgid;
-	unsigned int sgid_index;
-	int err = addr_gid_index(source, &sgid_index);
+	struct gid_entry entry;
+	int err = addr_gid(source, &entry);
 
 	if (!err && !gid_is_multicast(&member->mgid))
 		err = -EINVAL;
@@ -77,7 +77,7 @@ static int describe(const struct cm_id *id, const struct membership *member,
 	param->ah_attr = (struct ibv_ah_attr){
 		.grh = {
 			.dgid = member->mgid,
-			.sgid_index = (uint8_t)sgid_index,
+			.sgid_index = device_gid_index(device_of(id->rdma.verbs), &entry),
 			.hop_limit = HOPS,
 			.traffic_class = id->options.tos,
 		},
@@ -142,9 +142,8 @@ static const union ibv_gid *source(const struct cm_id *id)
 static int join_network(const struct cm_id *id, const struct membership *member)
 {
 	struct gid_entry entry;
-	unsigned int index;
 
-	if (gid_find(source(id), &index) || gid_get(index, &entry))
+	if (gid_find(source(id), &entry))
 		return -ENODEV;
 	return net_join(member, &member->mgid, entry.ifindex);
 }

@@ -36,15 +36,15 @@ static int fill_init(const struct conn *conn, struct ibv_qp_attr *attr)
 
 int id_path_attr(const struct cm_id *id, struct ibv_ah_attr *attr)
 {
-	unsigned int sgid_index;
-	int err = addr_gid_index(&id->path.sgid, &sgid_index);
+	struct gid_entry entry;
+	int err = addr_gid(&id->path.sgid, &entry);
 
 	if (err)
 		return err;
 	*attr = (struct ibv_ah_attr){
 		.grh = {
 			.dgid = id->path.dgid,
-			.sgid_index = (uint8_t)sgid_index,
+			.sgid_index = device_gid_index(device_of(id->rdma.verbs), &entry),
 			.hop_limit = id->path.hop_limit,
 			.traffic_class = id->path.traffic_class,
 			.flow_label = be32toh(id->path.flow_label),

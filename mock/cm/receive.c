@@ -180,13 +180,20 @@ static receiver *const receivers[MAD_KINDS] = {
 	[MAD_DREP] = on_drep, [MAD_SIDR_REQ] = sidr_on_req, [MAD_SIDR_REP] = sidr_on_rep,
 };
 
+/* Who refuses may have no id for what it refuses, or have heard of none of ours. What
+ * else lacks one is of somebody who cannot know it. */
+static bool may_lack_id(const struct mad *message)
+{
+	return message->kind == MAD_REJ;
+}
+
 /* Whether a connection with that far end is what the message speaks of. */
 static bool belongs(const struct conn *conn, const struct far *from,
                     const struct mad *message)
 {
 	return conn && far_same(&conn->far, from) &&
-	       (!conn->remote_id || !message->local_id ||
-	        conn->remote_id == message->local_id);
+	       (!conn->remote_id || conn->remote_id == message->local_id ||
+	        (may_lack_id(message) && !message->local_id));
 }
 
 static bool is_request(const struct mad *message)
@@ -194,12 +201,13 @@ static bool is_request(const struct mad *message)
 	return message->kind == MAD_REQ || message->kind == MAD_SIDR_REQ;
 }
 
-/* A message names its receiver's id, unless its sender cannot know it. */
+/* A message names its receiver's id, unless its sender cannot know it. No connection has
+ * the id 0. */
 static struct conn *find(const struct far *from, const struct mad *message)
 {
 	struct conn *conn;
 
-	if (is_request(message) || !message->remote_id)
+	if (is_request(message) || (may_lack_id(message) && !message->remote_id))
 		return message->local_id ? conn_find_remote(from, message->local_id)
 		                         : NULL;
 	conn = conn_find(message->remote_id);

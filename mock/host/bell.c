@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "host/bell.h"
 #include "host/plain_socket.h"
 #include "host/random.h"
@@ -88,7 +89,7 @@ static int ring(int fd, uint64_t name)
 }
 
 /* sendto() is a cancellation point; posting and polling, with locks held, are not. */
-void bell_ring(uint64_t name)
+COLD void bell_ring(uint64_t name)
 {
 	int saved = errno, cancel, fd, err;
 

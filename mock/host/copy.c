@@ -217,3 +217,15 @@ int peer_read(const struct peer *peer, const struct iovec *remote, unsigned int 
 		return copy_self(local, locals, remote, remotes);
 	return transfer_all(peer, process_vm_readv, remote, remotes, local, locals);
 }
+
+/* To another process it is the kernel's copy that writes a word as one: it moves what is
+ * aligned in words. */
+int peer_write_word(const struct peer *peer, uint64_t *to, uint64_t value)
+{
+	struct iovec remote = { to, sizeof(value) }, local = { &value, sizeof(value) };
+
+	if (!peer->self)
+		return peer_write(peer, &remote, 1, &local, 1);
+	__atomic_store_n(to, value, __ATOMIC_RELEASE);
+	return 0;
+}

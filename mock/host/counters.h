@@ -30,7 +30,8 @@
 	X(SEND_ERR, "send_err")               /* nobody has the destination's number */  \
 	X(LOST, "answers_lost")               /* requests that nothing came back for */  \
 	X(DROP_ANSWER_QP, "drop_answer_qp")   /* it was for another QP */                \
-	X(DROP_ANSWER_PSN, "drop_answer_psn") /* … for nothing under way */
+	X(DROP_ANSWER_PSN, "drop_answer_psn") /* … for nothing under way */            \
+	X(DROP_ANSWER_GUESS, "drop_answer_guess") /* like drop_guess */
 
 #define RESPONDER_COUNTERS(X)                                                    \
 	X(EXECUTED, "requests_executed") /* but for those that took a receive */ \
@@ -50,31 +51,34 @@
 	X(DROP_ADDRESS, "drop_address")       /* not from or to its address */   \
 	X(DROP_OLD_PSN, "drop_old_psn")       /* before the first one */         \
 	X(DROP_GAP, "drop_gap")               /* a gap that was reported */      \
+	X(DROP_GUESS, "drop_guess")           /* from somebody who may guess */  \
 	X(DROP_REPLAY, "drop_replay")         /* a READ or atomic, too late */   \
 	X(DROP_OPERATION, "drop_operation")   /* unacked and not permitted */    \
 	X(DROP_NO_RECEIVE, "drop_no_receive") /* … and no receive posted */    \
 	X(DROP_ACCESS, "drop_access")         /* … and a wrong key or range */ \
-	X(DROP_DATAGRAM, "drop_datagram")     /* a wrong Q_Key or length */      \
+	X(DROP_DATAGRAM, "drop_datagram")     /* its Q_Key, length, flow */      \
 	X(DROP_OWNER, "drop_owner_gone")
 
-#define DERIVED_COUNTERS(X)                                               \
-	X(SENT_PKTS, "sent_pkts")                                         \
-	X(RCVD_PKTS, "rcvd_pkts")                                         \
-	X(SENT_BYTES, "sent_bytes")                                       \
-	X(RCVD_BYTES, "rcvd_bytes")                                       \
-	X(RDMA_SENDS, "rdma_sends")                                       \
-	X(RDMA_RECVS, "rdma_recvs")                                       \
-	X(ACK_DEFERRED, "ack_deferred") /* never: answers come at once */ \
-	X(LINK_DOWNED, "link_downed")   /* never: there is no cable */
+#define DERIVED_COUNTERS(X)         \
+	X(SENT_PKTS, "sent_pkts")   \
+	X(RCVD_PKTS, "rcvd_pkts")   \
+	X(SENT_BYTES, "sent_bytes") \
+	X(RCVD_BYTES, "rcvd_bytes") \
+	X(RDMA_SENDS, "rdma_sends") \
+	X(RDMA_RECVS, "rdma_recvs") \
+	X(LINK_DOWNED, "link_downed") /* never: there is no cable */
 
 /* Of the process: what it did at UDP port 4791. */
 #define NET_COUNTERS(X)                                                            \
 	X(NET_SENT, "net_sent_pkts")                                               \
 	X(NET_RCVD, "net_rcvd_pkts")       /* whole ones, for whoever here */      \
 	X(NET_RELAYED, "net_relayed_pkts") /* … given to another process */      \
+	X(ACK_DEFERRED, "ack_deferred")    /* until a poll finds nothing */        \
 	X(DROP_ICRC, "drop_icrc")                                                  \
 	X(DROP_TRUNCATED, "drop_truncated")   /* too short for BTH and ICRC */     \
 	X(DROP_UNKNOWN_QP, "drop_unknown_qp") /* nobody here has its number */     \
+	X(DROP_MALFORMED, "drop_malformed")   /* headers that are none */          \
+	X(DROP_NO_MEMBER, "drop_no_member")   /* nobody here is in its group */    \
 	X(DROP_RELAY, "drop_relay_full")      /* the other process was too slow */ \
 	X(DROP_UNSENT, "drop_unsent")         /* the system did not take it */     \
 	X(DISTURB_LOST, "disturbed_lost")     /* MOCKRDMA_LOSS and the others */   \

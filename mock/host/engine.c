@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -12,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "base/log.h"
 #include "host/bell.h"
 #include "host/engine.h"
 #include "host/inside.h"
 #include "host/plain_epoll.h"
+#include "host/thread.h"
 
 #define STACK       ((size_t)512 << 10)
 #define EVENTS      32
@@ -74,8 +75,8 @@ static int put_message(struct inbox *inbox, const struct inbox_slot *message, bo
 	return 0;
 }
 
-int inbox_post(const struct peer *to, enum inbox_kind kind, const void *body,
-               uint32_t length)
+COLD int inbox_post(const struct peer *to, enum inbox_kind kind, const void *body,
+                    uint32_t length)
 {
 	struct segment_head *head = to->base;
 	struct inbox_slot message = {
@@ -101,8 +102,8 @@ int inbox_post(const struct peer *to, enum inbox_kind kind, const void *body,
 	return err;
 }
 
-void inbox_tell(const struct peer *to, enum inbox_kind kind, const void *body,
-                uint32_t length)
+COLD void inbox_tell(const struct peer *to, enum inbox_kind kind, const void *body,
+                     uint32_t length)
 {
 	struct segment_head *head = to->base;
 
@@ -348,22 +349,16 @@ static int open_all(int bell)
 	return err ? err : add_descriptor(engine.timer, WHAT_TIMER, EPOLLIN);
 }
 
-/* Signals are the program's. */
-static int start_thread(void)
+static int start_engine_thread(void)
 {
 	pthread_attr_t attr;
-	sigset_t all, before;
 	int err;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&engine.thread, &attr, run, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	err = thread_start(&engine.thread, &attr, run, NULL);
 	pthread_attr_destroy(&attr);
-	/* For what a thread needs there was no room: verbs have one name for that. */
-	return err == EAGAIN ? -ENOMEM : -err;
+	return err;
 }
 
 int engine_start(int bell)
@@ -375,7 +370,7 @@ int engine_start(int bell)
 	sem_init(&engine.started, 0, 0);
 	err = open_all(bell);
 	if (!err)
-		err = start_thread();
+		err = start_engine_thread();
 	if (err) {
 		mock_error("cannot start the mock's thread: %s: %s", strerror(-err),
 		           remedy_for(err));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "host/inside.h"
 
 enum {
@@ -95,7 +96,7 @@ static void pause_for(unsigned int turn)
 	}
 }
 
-int owner_lock_wait(struct owner_lock *lock)
+COLD int owner_lock_wait(struct owner_lock *lock)
 {
 	for (unsigned int turn = 1;; turn++) {
 		uint64_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed);

@@ -85,8 +85,8 @@ static int map_segment(int fd, struct peer *peer)
 	if ((uint64_t)st.st_size < sizeof(*head) || peer->size < sizeof(*head))
 		return -EPROTO;
 	map = mmap(NULL, peer->size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
+	if (map == MAP_FAILED) /* valgrind has 128 GiB for all, and says EINVAL */
+		return errno == EINVAL ? -ENOMEM : -errno;
 	head = map;
 	if (mprotect(map, sizeof(*head), PROT_READ | PROT_WRITE) == 0 &&
 	    head->magic == SEGMENT_MAGIC && head->version == SEGMENT_VERSION) {
@@ -110,8 +110,9 @@ static int open_segment(const struct process_info *info, struct peer *peer)
 	if (fd >= 0)
 		close(fd);
 	if (err)
-		mock_error("cannot map the queues of process %d (%s/%s): %s",
-		           (int)info->pid, directory_path(), file, strerror(-err));
+		mock_error("cannot map the queues of process %d (%s/%s): %s: %s",
+		           (int)info->pid, directory_path(), file, strerror(-err),
+		           remedy_for(err));
 	return err;
 }
 

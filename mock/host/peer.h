@@ -83,5 +83,8 @@ int peer_write(const struct peer *peer, const struct iovec *remote, unsigned int
                const struct iovec *local, unsigned int locals);
 int peer_read(const struct peer *peer, const struct iovec *remote, unsigned int remotes,
               const struct iovec *local, unsigned int locals);
+/* A word, to a multiple of its size: nobody there sees a part of it, and what was
+ * written before it is there first. Returns as peer_write(). */
+int peer_write_word(const struct peer *peer, uint64_t *to, uint64_t value);
 
 #endif

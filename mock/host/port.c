@@ -72,7 +72,7 @@ bool registry_port_next(uint32_t *next, struct port_owner *owner)
 
 bool registry_port_alone(void)
 {
-	return atomic_load_explicit(&table()->ports, memory_order_relaxed) <= 1;
+	return atomic_load_explicit(&table()->ports, memory_order_acquire) <= 1;
 }
 
 static uint64_t turn_most = TURN_NS;

@@ -125,6 +125,7 @@ static void remove_process(uint32_t slot)
 	group_remove_all(slot, entry->generation);
 	domain_remove_all(slot, entry->generation);
 	port_remove_all(slot);
+	request_remove_all(slot);
 	segment_file(entry->segment, file);
 	inspect_gone(file, &map->gone);
 	directory_unlink(file);
@@ -135,6 +136,19 @@ static bool entry_is(const struct process_entry *entry, uint64_t generation)
 {
 	return atomic_load(&entry->state) == PROCESS_LIVE &&
 	       atomic_load(&entry->generation) == generation;
+}
+
+int table_place_of(uint32_t slot, struct host_place *place)
+{
+	const struct process_entry *entry = &map->process[slot];
+
+	if (slot >= map->processes || atomic_load(&entry->state) != PROCESS_LIVE)
+		return -ESRCH;
+	*place = (struct host_place){
+		.slot = slot,
+		.generation = atomic_load(&entry->generation),
+	};
+	return 0;
 }
 
 bool table_owner_lives(uint32_t slot, uint64_t generation)

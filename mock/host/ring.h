@@ -38,6 +38,12 @@ static inline uint64_t ring_tail(const struct ring *ring)
 	return atomic_load(&ring->tail);
 }
 
+static inline bool ring_waits(const struct ring *ring)
+{
+	return atomic_load_explicit(&ring->tail, memory_order_acquire) !=
+	       atomic_load_explicit(&ring->head, memory_order_relaxed);
+}
+
 /* The next message before `until`, which stays where it is until ring_next() is called
  * again; NULL when there is none. Length is 0 at first, and then the last one's. */
 const void *ring_next(struct ring *ring, uint64_t until, uint32_t *length);

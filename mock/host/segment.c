@@ -283,6 +283,12 @@ struct segment_head *segment_head(void)
 	return (struct segment_head *)seg.base;
 }
 
+void count_net(enum counter counter, uint64_t more)
+{
+	atomic_fetch_add_explicit(&segment_head()->net[counter - COUNT_NET], more,
+	                          memory_order_relaxed);
+}
+
 uint64_t segment_size(void)
 {
 	return seg.size;

@@ -81,4 +81,7 @@ void *segment_ptr(seg_off off);
 
 struct segment_head *segment_head(void);
 
+/* For this process, what is counted from COUNT_NET on. Any thread. */
+void count_net(enum counter counter, uint64_t more);
+
 #endif

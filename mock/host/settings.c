@@ -265,8 +265,14 @@ static const struct entry table[] = {
 	      "work requests of a shared receive queue"),
 	LIMIT("MOCKRDMA_MAX_MR", max_mr, "16320K", 16711680, "16320K", "memory regions"),
 	LIMIT("MOCKRDMA_MAX_PD", max_pd, "1M", 1048576, "1M", "protection domains"),
-	LIMIT("MOCKRDMA_MAX_MW", max_mw, "1M", 1048576, "1M",
-	      "memory windows, of the keys that there may be of regions"),
+	{
+	        .public = { "MOCKRDMA_MAX_MW", "0 to 1M, suffix K or M", "1M",
+	                    "memory windows, of the keys that there may be of regions; "
+	                    "0: the device has none" },
+	        .read = read_number,
+	        .value = &current.max_mw,
+	        .max = 1048576,
+	},
 	LIMIT("MOCKRDMA_MAX_AH", max_ah, "16M", 16777216, "16M", "address handles"),
 	LIMIT("MOCKRDMA_MAX_SGE", max_sge, "30", 30, "30",
 	      "pieces of memory of a work request"),

@@ -2,8 +2,7 @@
 /*
  * The registry's file, as it is mapped. Sparse: its size is fixed, and the pages of a
  * table are given memory (fallocate) before anyone touches them, so that a full file
- * system is an error and never a fault. Read by registry.c, qpn.c, binding.c, port.c,
- * comm_id.c and inspect.c only.
+ * system is an error and never a fault. For files of this folder only.
  */
 #ifndef MOCK_HOST_TABLE_H
 #define MOCK_HOST_TABLE_H
@@ -17,7 +16,7 @@
 #include "host/registry.h"
 
 #define TABLE_MAGIC   UINT64_C(0x7265676973747279)
-#define TABLE_VERSION 4
+#define TABLE_VERSION 5
 
 #define TABLE_PAGE     4096
 #define PROCESSES      4096
@@ -26,6 +25,7 @@
 #define PORT_LISTS     1024
 #define GROUP_ENTRIES  REGISTRY_GROUP_MEMBERS
 #define DOMAIN_ENTRIES 65536
+#define REQUESTS       8192
 
 /* A slot is taken under the table's lock, by a joiner that also holds the directory. */
 enum process_state {
@@ -108,6 +108,7 @@ struct table {
 	/* Pages of qpn[] that have memory. */
 	_Atomic uint64_t qpn_page[QPN_SLOTS * sizeof(struct qpn_slot) / TABLE_PAGE / 64];
 	uint32_t port_list[PORT_LISTS];
+	_Atomic uint64_t request[REQUESTS]; /* request.c; 0: none */
 	struct process_entry process[PROCESSES] __attribute__((aligned(TABLE_PAGE)));
 	struct binding binding[BINDINGS] __attribute__((aligned(TABLE_PAGE)));
 	struct group_entry group[GROUP_ENTRIES] __attribute__((aligned(TABLE_PAGE)));
@@ -124,6 +125,8 @@ bool table_lock(void);
 void table_unlock(void);
 uint32_t table_self(void);
 uint64_t table_generation(void);
+/* The process that has a slot now: 0, or -ESRCH. No lock. */
+int table_place_of(uint32_t slot, struct host_place *place);
 /* Whether the owner of an entry lives; if not, everything of its is removed. Locked. */
 bool table_owner_lives(uint32_t slot, uint64_t generation);
 
@@ -133,6 +136,8 @@ void qpn_remove_all(uint32_t slot, uint64_t generation);
 void domain_remove_all(uint32_t slot, uint64_t generation);
 /* port.c: likewise, what it said of port 4791. Locked. */
 void port_remove_all(uint32_t slot);
+/* request.c: likewise, the connection requests that it has. Locked. */
+void request_remove_all(uint32_t slot);
 /* group.c: likewise, those of its QPs that are attached. Locked. */
 void group_remove_all(uint32_t slot, uint64_t generation);
 /* binding.c: likewise, and the lists after a holder of the lock died. Locked. */

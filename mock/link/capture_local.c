@@ -207,6 +207,8 @@ static void write_answer(const struct qp *qp, const struct packet *request,
 		sender.length = request->length;
 	} else if (is_ack && request->mask & OP_ATOMIC) {
 		operation = RC_ATOMIC_ACKNOWLEDGE;
+	} else if (is_ack && request->mask & OP_ATOMIC_WRITE) {
+		operation = RC_READ_RESPONSE_ONLY; /* of nothing */
 	}
 	roce.opcode = (request->opcode & BTH_TRANSPORT) | operation;
 	write_message(&sender, roce);

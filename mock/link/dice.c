@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "link/dice.h"
 
-/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators". */
+#include "base/mix.h"
+
 static uint64_t next(struct dice *dice)
 {
-	uint64_t z = dice->state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	return mix64(dice->state += MIX_STEP);
 }
 
 static bool happens(struct dice *dice, uint64_t odds)

@@ -8,6 +8,7 @@
 #include "link/capture.h"
 #include "link/link.h"
 #include "link/multicast.h"
+#include "link/roce.h"
 #include "object/group.h"
 
 static void forget_peer(struct qp *qp)
@@ -45,22 +46,26 @@ static bool local_bind(struct qp *qp, uint32_t qpn)
 	return is_bound(qp, qpn);
 }
 
-/* A group's number is nobody's, so only there is it to be looked for. */
+/* A group's number is nobody's, so only there is it to be looked for. Whether the queue
+ * pair was found that the packet is for; what is for none is counted. */
 static bool reach(struct qp *qp, const struct packet *packet)
 {
-	if (packet->dest_qpn != GROUP_QPN)
-		return local_bind(qp, packet->dest_qpn);
-	multicast_send(qp, packet);
-	return false;
+	bool found = false, taken;
+
+	if (packet->dest_qpn == GROUP_QPN)
+		taken = multicast_send(qp, packet) || roce_takes_groups(packet->sgid);
+	else
+		taken = found = local_bind(qp, packet->dest_qpn);
+	if (!taken)
+		count_requester(qp->sh, COUNT_SEND_ERR, 1);
+	return found;
 }
 
 static void local_send(struct qp *qp, const struct packet *packet, struct reply *reply)
 {
 	reply->sent = false;
-	if (unlikely(!is_bound(qp, packet->dest_qpn)) && !reach(qp, packet)) {
-		count_requester(qp->sh, COUNT_SEND_ERR, 1);
+	if (unlikely(!is_bound(qp, packet->dest_qpn)) && !reach(qp, packet))
 		return;
-	}
 	link_to_responder(qp->peer, qp->remote, packet, reply);
 	/* An answer goes to the QP that the responder is connected to, whoever asked. */
 	if (unlikely(reply->sent && reply->dest_qpn != qp->ex.qp_base.qp_num)) {

@@ -88,8 +88,9 @@ static bool is_wanted(const struct qp *from, const struct recipient *to)
 	return peer_alive(to->peer);
 }
 
-void multicast_send(struct qp *qp, const struct packet *packet)
+bool multicast_send(struct qp *qp, const struct packet *packet)
 {
+	bool taken = false;
 	struct packet copy = *packet;
 	struct reply reply;
 
@@ -104,5 +105,7 @@ void multicast_send(struct qp *qp, const struct packet *packet)
 			continue;
 		copy.dest_qpn = to->qpn;
 		link_to_responder(to->peer, to->qp, &copy, &reply);
+		taken = true;
 	}
+	return taken;
 }

@@ -5,8 +5,9 @@
 
 #include "link/link.h"
 
-/* The requester's lock is held. A sender that is attached gets its copy too. */
-void multicast_send(struct qp *qp, const struct packet *packet);
+/* The requester's lock is held. A sender that is attached gets its copy too. Whether
+ * there is anyone on this host to have it. */
+bool multicast_send(struct qp *qp, const struct packet *packet);
 /* Lets go of those whom the QP's last one went to. */
 void multicast_unbind(struct qp *qp);
 

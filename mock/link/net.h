@@ -22,6 +22,7 @@ struct net_path {
 	uint32_t flow_label;   /* IPv6 */
 	uint8_t traffic_class; /* TOS */
 	uint8_t hop_limit;     /* TTL; 0 to send: the system's */
+	uint16_t source_port;  /* of UDP, of what arrived; to send: the sender's */
 };
 
 /* To be sent: BTH, headers, payload and its padding. ICRC is added on the way. */

@@ -88,12 +88,22 @@ static int find_process(unsigned long inode)
 
 #define NAMESPACE "or give this program a network namespace of its own (unshare -rn)"
 
+static bool find_owner(struct socket_owner *owner)
+{
+	return find_in("/proc/net/udp", owner) || find_in("/proc/net/udp6", owner);
+}
+
+/* Of a socket that no process has: the kernel's are root's. */
+static bool is_kernels(const struct socket_owner *owner)
+{
+	return !owner->user && !access("/sys/module/rdma_rxe", F_OK);
+}
+
 static void blame(const struct socket_owner *owner)
 {
 	int pid = find_process(owner->inode);
 
-	/* The kernel's sockets are root's and no process's. */
-	if (!pid && !owner->user && !access("/sys/module/rdma_rxe", F_OK))
+	if (!pid && is_kernels(owner))
 		mock_error("UDP port 4791, which packets to other hosts need, belongs to "
 		           "the kernel's Soft-RoCE: run the program without the mock, "
 		           "remove the kernel's devices (rdma link delete NAME; modprobe "
@@ -109,11 +119,19 @@ static void blame(const struct socket_owner *owner)
 		           pid);
 }
 
+bool net_port_is_leaving(void)
+{
+	struct socket_owner owner;
+
+	return !find_owner(&owner) || (owner.user == geteuid() && !is_kernels(&owner) &&
+	                               !find_process(owner.inode));
+}
+
 void net_port_blame(void)
 {
 	struct socket_owner owner;
 
-	if (!find_in("/proc/net/udp", &owner) && !find_in("/proc/net/udp6", &owner))
+	if (!find_owner(&owner))
 		mock_error("UDP port 4791, which packets to other hosts need, belongs to "
 		           "another program: end it, " NAMESPACE);
 	else

@@ -74,7 +74,7 @@ static int identify(const struct net_arrival *arrival, const uint8_t *packet,
 	int identification;
 
 	net_headers(&arrival->path.remote, &arrival->path.local, &arrival->path,
-	            arrival->source_port, &headers);
+	            arrival->path.source_port, &headers);
 	headers_next(&headers, length, (uint16_t)number);
 	length -= ICRC_LENGTH;
 	difference = icrc(headers.ip, packet, length) ^ icrc_at(packet + length);

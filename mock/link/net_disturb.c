@@ -100,12 +100,6 @@ bool net_disturb_wanted(void)
 	return net.wanted;
 }
 
-static void count(enum counter counter)
-{
-	atomic_fetch_add_explicit(&segment_head()->net[counter - COUNT_NET], 1,
-	                          memory_order_relaxed);
-}
-
 /* --- the queue; the lock is held ------------------------------------------------------
  */
 
@@ -177,7 +171,7 @@ static void corrupt(struct held *held, uint32_t bit)
 	if (byte == MASKED_BYTE)
 		byte++;
 	held->data[byte] ^= (uint8_t)(1 << bit % 8);
-	count(COUNT_DISTURB_CORRUPTED);
+	count_net(COUNT_DISTURB_CORRUPTED, 1);
 }
 
 static void put_copy(const struct fate *fate, struct held *held, uint64_t due)
@@ -185,7 +179,7 @@ static void put_copy(const struct fate *fate, struct held *held, uint64_t due)
 	if (fate->corrupted)
 		corrupt(held, fate->bit);
 	if (fate->behind) {
-		count(COUNT_DISTURB_REORDERED);
+		count_net(COUNT_DISTURB_REORDERED, 1);
 		held->behind = fate->behind;
 		put(held, due + OVERTAKEN_NS);
 	} else {
@@ -209,10 +203,10 @@ void net_disturb(const struct net_path *path, const uint8_t *data, size_t length
 	if (held)
 		put_copy(&fate, held, now + net.odds.delay);
 	else
-		count(COUNT_DISTURB_LOST);
+		count_net(COUNT_DISTURB_LOST, 1);
 	if (twin) {
 		put(twin, now + net.odds.delay);
-		count(COUNT_DISTURB_DUPLICATED);
+		count_net(COUNT_DISTURB_DUPLICATED, 1);
 	}
 	run_due(now);
 	pthread_mutex_unlock(&net.lock);

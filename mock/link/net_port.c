@@ -97,7 +97,7 @@ static int get_from(int asker, bool say)
 		if (fd != -EADDRINUSE)
 			return fd;
 		asked = ask_all(asker);
-		if (!asked.have && !asked.begin)
+		if (!asked.have && !asked.begin && !net_port_is_leaving())
 			break;
 		fd = await_answer(asker);
 		if (fd >= 0)

@@ -11,6 +11,8 @@
  */
 int net_port_get(bool say);
 
+/* Whether the port is nobody's, or of a process that ends: its socket is closed last. */
+bool net_port_is_leaving(void);
 /* Says who has the port, and what to do. */
 void net_port_blame(void);
 

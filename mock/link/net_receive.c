@@ -161,7 +161,8 @@ static void read_source(const struct sockaddr_in6 *from, struct net_arrival *arr
 {
 	const struct sockaddr_in *four = (const void *)from;
 
-	arrival->source_port = ntohs(from->sin6_port); /* sin_port is at the same place */
+	arrival->path.source_port =
+	        ntohs(from->sin6_port); /* sin_port is at the same place */
 	if (from->sin6_family == AF_INET6)
 		memcpy(arrival->path.remote.raw, &from->sin6_addr, 16);
 	else

@@ -9,7 +9,6 @@
  * but for the last one. */
 struct net_arrival {
 	struct net_path path;
-	uint16_t source_port;
 	const uint8_t *data;
 	size_t length;
 	size_t segment;

@@ -22,7 +22,6 @@ enum word { WORD_RING, WORD_ASK, WORD_PORT };
 /* In front of the packets in a ring. */
 struct head {
 	uint32_t segment, first;
-	uint16_t source_port;
 	struct net_path path;
 };
 
@@ -113,7 +112,6 @@ static int put(const struct host_place *to, seg_off ring,
 	struct head head = {
 		.segment = (uint32_t)arrival->segment,
 		.first = arrival->first,
-		.source_port = arrival->source_port,
 		.path = arrival->path,
 	};
 	const struct iovec parts[] = { { &head, sizeof(head) },
@@ -184,6 +182,11 @@ static void hand_over(const struct sockaddr_un *to, socklen_t length, int port)
 	sendmsg(giver_get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+bool net_relay_waits(void)
+{
+	return ring_waits(our_ring());
+}
+
 uint64_t net_relay_end(void)
 {
 	return ring_tail(our_ring());
@@ -198,7 +201,6 @@ static void take(const uint8_t *message, uint32_t length, net_arrived *arrived)
 		return;
 	memcpy(&head, message, sizeof(head));
 	arrival.path = head.path;
-	arrival.source_port = head.source_port;
 	arrival.segment = head.segment;
 	arrival.first = head.first;
 	arrival.length = length - sizeof(head);

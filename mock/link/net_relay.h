@@ -17,6 +17,8 @@ void net_relay_forget(void);
 /* False when they are lost: the other has ended, or does not take them fast enough. */
 bool net_relay_give(const struct host_place *to, const struct net_arrival *arrival);
 
+/* Whether there is anything in our ring. Sees what was put by whoever is gone by now. */
+bool net_relay_waits(void);
 /* What is in our ring now ends there; and giving it to a function, up to there. Whether
  * there was any. One caller at a time; as in net_receive(), the bytes stay during the
  * call. */

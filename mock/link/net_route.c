@@ -25,12 +25,6 @@ uint32_t net_destination(const uint8_t *bth)
 	return (uint32_t)bth[5] << 16 | (uint32_t)bth[6] << 8 | bth[7];
 }
 
-static void count(enum counter counter, size_t packets)
-{
-	atomic_fetch_add_explicit(&segment_head()->net[counter - COUNT_NET], packets,
-	                          memory_order_relaxed);
-}
-
 static bool is_us(const struct host_place *place)
 {
 	const struct peer *self = peer_self();
@@ -48,7 +42,7 @@ static void keep(const struct net_arrival *run)
 	if (kept.count < KEPT)
 		kept.of[kept.count++] = *run;
 	else
-		count(COUNT_DROP_RELAY, packets_in(run));
+		count_net(COUNT_DROP_RELAY, packets_in(run));
 }
 
 static void give(const struct host_place *place, const struct net_arrival *run)
@@ -56,9 +50,9 @@ static void give(const struct host_place *place, const struct net_arrival *run)
 	if (is_us(place))
 		keep(run);
 	else if (net_relay_give(place, run))
-		count(COUNT_NET_RELAYED, packets_in(run));
+		count_net(COUNT_NET_RELAYED, packets_in(run));
 	else
-		count(COUNT_DROP_RELAY, packets_in(run));
+		count_net(COUNT_DROP_RELAY, packets_in(run));
 }
 
 static bool is_among(const struct group_member *members, unsigned int count,

@@ -64,11 +64,16 @@ static void enlarge(int fd)
 		set(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 }
 
-static int bind_random(int fd, int family, uint16_t *port)
+static int bind_random(int fd, int family, const union ibv_gid *local, uint16_t *port)
 {
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
 	struct sockaddr_in four = { .sin_family = AF_INET };
 	bool is_four = family == AF_INET;
+
+	if (local) {
+		memcpy(&six.sin6_addr, local->raw, 16);
+		memcpy(&four.sin_addr, local->raw + 12, 4);
+	}
 
 	for (unsigned int tries = 0; tries < PORT_TRIES; tries++) {
 		*port = (uint16_t)(SOURCE_PORTS | random_u32());
@@ -82,7 +87,7 @@ static int bind_random(int fd, int family, uint16_t *port)
 	return -errno;
 }
 
-int net_sender_open(struct net_sender *sender, int family)
+static int open_at(struct net_sender *sender, int family, const union ibv_gid *local)
 {
 	int err = 0, fd = plain_socket(family);
 
@@ -101,11 +106,35 @@ int net_sender_open(struct net_sender *sender, int family)
 		set(fd, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0);
 	}
 	if (!err)
-		err = bind_random(fd, family, &sender->port);
-	if (err)
+		err = bind_random(fd, family, local, &sender->port);
+	if (err) {
 		close(fd);
-	else
-		sender->fd = fd;
+		return err;
+	}
+	sender->fd = fd;
+	sender->bound = local != NULL;
+	return 0;
+}
+
+int net_sender_open(struct net_sender *sender, int family)
+{
+	return open_at(sender, family, NULL);
+}
+
+int net_sender_bind(struct net_sender *sender, const struct net_path *path)
+{
+	bool is_four = gid_is_mapped(path->remote.raw);
+	int level = is_four ? IPPROTO_IP : IPPROTO_IPV6;
+	int err = open_at(sender, is_four ? AF_INET : AF_INET6, &path->local);
+
+	if (!err)
+		err = set(sender->fd, level, is_four ? IP_TOS : IPV6_TCLASS,
+		          path->traffic_class);
+	if (!err && path->hop_limit)
+		err = set(sender->fd, level, is_four ? IP_TTL : IPV6_UNICAST_HOPS,
+		          path->hop_limit);
+	if (err && sender->fd >= 0)
+		close(sender->fd);
 	return err;
 }
 
@@ -149,25 +178,20 @@ static void add_number(struct msghdr *message, int level, int type, int value)
 static unsigned int interface_of(const struct net_path *path)
 {
 	struct gid_entry entry;
-	unsigned int index;
 
 	if (!IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)path->remote.raw) &&
 	    !gid_is_multicast(&path->remote))
 		return 0;
-	if (gid_find(&path->local, &index) || gid_get(index, &entry))
+	if (gid_find(&path->local, &entry))
 		return 0;
 	return entry.ifindex;
 }
 
-static void address_ipv4(struct run *run, const struct net_path *path)
+static void details_ipv4(struct run *run, const struct net_path *path)
 {
-	struct sockaddr_in *to = (void *)&run->to;
 	struct in_pktinfo info = { .ipi_ifindex = (int)interface_of(path) };
 
-	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(ROCE_PORT) };
-	memcpy(&to->sin_addr, path->remote.raw + 12, 4);
 	memcpy(&info.ipi_spec_dst, path->local.raw + 12, 4);
-	run->message.msg_namelen = sizeof(*to);
 	add_control(&run->message, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	if (path->traffic_class)
 		add_number(&run->message, IPPROTO_IP, IP_TOS, path->traffic_class);
@@ -175,20 +199,13 @@ static void address_ipv4(struct run *run, const struct net_path *path)
 		add_number(&run->message, IPPROTO_IP, IP_TTL, path->hop_limit);
 }
 
-static void address_ipv6(struct run *run, const struct net_path *path)
+static void details_ipv6(struct run *run, const struct net_path *path)
 {
 	struct sockaddr_in6 *to = (void *)&run->to;
 	struct in6_pktinfo info = { .ipi6_ifindex = interface_of(path) };
 
-	*to = (struct sockaddr_in6){
-		.sin6_family = AF_INET6,
-		.sin6_port = htons(ROCE_PORT),
-		.sin6_flowinfo = htonl(path->flow_label & 0xfffff),
-		.sin6_scope_id = info.ipi6_ifindex,
-	};
-	memcpy(&to->sin6_addr, path->remote.raw, 16);
+	to->sin6_scope_id = info.ipi6_ifindex;
 	memcpy(&info.ipi6_addr, path->local.raw, 16);
-	run->message.msg_namelen = sizeof(*to);
 	add_control(&run->message, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 	if (path->traffic_class)
 		add_number(&run->message, IPPROTO_IPV6, IPV6_TCLASS, path->traffic_class);
@@ -196,17 +213,41 @@ static void address_ipv6(struct run *run, const struct net_path *path)
 		add_number(&run->message, IPPROTO_IPV6, IPV6_HOPLIMIT, path->hop_limit);
 }
 
-static void address(struct run *run, const struct net_path *path)
+static void address_ipv4(struct run *run, const struct net_path *path)
 {
+	struct sockaddr_in *to = (void *)&run->to;
+
+	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(ROCE_PORT) };
+	memcpy(&to->sin_addr, path->remote.raw + 12, 4);
+	run->message.msg_namelen = sizeof(*to);
+}
+
+static void address_ipv6(struct run *run, const struct net_path *path)
+{
+	struct sockaddr_in6 *to = (void *)&run->to;
+
+	*to = (struct sockaddr_in6){
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(ROCE_PORT),
+		.sin6_flowinfo = htonl(path->flow_label & 0xfffff),
+	};
+	memcpy(&to->sin6_addr, path->remote.raw, 16);
+	run->message.msg_namelen = sizeof(*to);
+}
+
+static void address(struct run *run, const struct net_sender *sender,
+                    const struct net_path *path)
+{
+	bool is_four = gid_is_mapped(path->remote.raw);
+
 	run->message = (struct msghdr){
 		.msg_name = &run->to,
 		.msg_iov = run->part,
 		.msg_control = run->control,
 	};
-	if (gid_is_mapped(path->remote.raw))
-		address_ipv4(run, path);
-	else
-		address_ipv6(run, path);
+	(is_four ? address_ipv4 : address_ipv6)(run, path);
+	if (!sender->bound)
+		(is_four ? details_ipv4 : details_ipv6)(run, path);
 }
 
 /* --- its bytes --------------------------------------------------------------------- */
@@ -284,7 +325,7 @@ static int meaning(int err, size_t size)
 	case EADDRNOTAVAIL: return -EADDRNOTAVAIL;
 	case EMSGSIZE: say_too_long(size);
 	}
-	atomic_fetch_add(&segment_head()->net[COUNT_DROP_UNSENT - COUNT_NET], 1);
+	count_net(COUNT_DROP_UNSENT, 1);
 	return 0;
 }
 
@@ -315,7 +356,7 @@ static int send_run(const struct net_sender *sender, const struct net_path *path
 	struct run run;
 	int err;
 
-	address(&run, path);
+	address(&run, sender, path);
 	for (unsigned int i = 0; i < count; i++)
 		add_packet(&run, &packets[i], headers, i);
 	if (count > 1)
@@ -377,7 +418,7 @@ int net_sender_bytes(const struct net_sender *sender, const struct net_path *pat
 	struct run run;
 	int err;
 
-	address(&run, path);
+	address(&run, sender, path);
 	run.part[0] = (struct iovec){ data, length };
 	run.message.msg_iovlen = 1;
 	err = transmit(sender, &run);

@@ -8,10 +8,13 @@
 struct net_sender {
 	int fd;
 	uint16_t port; /* the source port, which ICRC covers */
+	bool bound; /* to the local address, traffic class and hop limit of its paths */
 };
 
-/* 0 or -errno. */
+/* For any path of the family. 0 or -errno. */
 int net_sender_open(struct net_sender *sender, int family);
+/* For paths that begin as this one, which needs no interface to be named. 0 or -errno. */
+int net_sender_bind(struct net_sender *sender, const struct net_path *path);
 /* As net_ops.send(), of that path's family; -EAGAIN when there is no room for any. */
 int net_sender_send(const struct net_sender *sender, const struct net_path *path,
                     const struct net_packet *packets, unsigned int count);

@@ -22,6 +22,7 @@
 #include "base/util.h"
 #include "host/engine.h"
 #include "host/registry.h"
+#include "host/segment.h"
 #include "link/capture.h"
 #include "link/net.h"
 #include "link/net_disturb.h"
@@ -30,30 +31,28 @@
 #include "link/net_receive.h"
 #include "link/net_relay.h"
 #include "link/net_route.h"
-#include "link/net_send.h"
+#include "link/net_senders.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
 #include "wire/roce.h"
 
 enum {
-	AWAY_NS = 1000000,  /* how long the engine looks away */
-	DENSE_NS = 20000,   /* one poll in that time: somebody polls */
-	DENSE_POLLS = 8,    /* … at least so often */
-	IDLE_LOOKS = 64,    /* after so many in vain, only … */
-	PACKET_MOST = 8192, /* bytes: path MTU, headers and ICRC */
-	LOOK_EVERY = 8,     /* … every so manieth poll asks the system */
-	PATIENT_TRIES = 16, /* polls that find another thread at work */
+	AWAY_FIRST_NS = 50000,  /* how long the engine looks away, … */
+	AWAY_MOST_NS = 1000000, /* … twice as long each time that this was right */
+	DENSE_NS = 20000,       /* one poll in that time: somebody polls */
+	DENSE_POLLS = 8,        /* … at least so often */
+	IDLE_LOOKS = 64,        /* after so many in vain, only … */
+	PACKET_MOST = 8192,     /* bytes: path MTU, headers and ICRC */
+	LOOK_EVERY = 8,         /* … every so manieth poll asks the system */
+	PATIENT_TRIES = 16,     /* polls that find another thread at work */
 };
 
 static struct {
 	pthread_mutex_t starting;
 	_Atomic bool started;
-	struct engine_source port;    /* what arrives */
-	struct engine_source relay;   /* … at others, for us */
-	struct engine_source room[2]; /* to send, when there was none */
-	struct net_sender sender[2];  /* IPv4, IPv6 */
-	bool disturbed, captured;     /* as the settings ask */
-	_Atomic bool blocked;         /* a send found no room */
+	struct engine_source port;  /* what arrives */
+	struct engine_source relay; /* … at others, for us */
+	bool disturbed, captured;   /* as the settings ask */
 	pthread_mutex_t receiving;
 	bool unsettled;             /* packets were given, … */
 	bool broken;                /* … is of no use */
@@ -62,12 +61,13 @@ static struct {
 	/* As of the last look at it, by the engine or whoever fires timers. */
 	_Atomic unsigned int polls_seen;
 	_Atomic uint64_t seen_at;
-	struct timer back; /* the engine looks again */
+	struct timer back;         /* the engine looks again, … */
+	_Atomic uint64_t away_for; /* … after so long */
 	struct net_takers takers;
 } net = {
 	.starting = PTHREAD_MUTEX_INITIALIZER,
 	.receiving = PTHREAD_MUTEX_INITIALIZER,
-	.sender = { { .fd = -1 }, { .fd = -1 } },
+	.away_for = AWAY_FIRST_NS,
 };
 
 /* A few more or less do not matter. */
@@ -77,12 +77,6 @@ static unsigned int count_activity(void)
 
 	atomic_store_explicit(&net.polls, polls, memory_order_relaxed);
 	return polls;
-}
-
-static void count(enum counter counter, unsigned int more)
-{
-	atomic_fetch_add_explicit(&segment_head()->net[counter - COUNT_NET], more,
-	                          memory_order_relaxed);
 }
 
 bool net_owner_of_mad(const struct net_path *path, const uint8_t *bth, size_t length,
@@ -119,7 +113,7 @@ static void take(const struct net_path *path, const uint8_t *bth, size_t length)
 		if (net.takers.mad)
 			net.takers.mad(path, bth, length);
 	} else if (qpn != MULTICAST_QPN && registry_qpn_find(qpn, &place)) {
-		count(COUNT_DROP_UNKNOWN_QP, 1);
+		count_net(COUNT_DROP_UNKNOWN_QP, 1);
 	} else if (net.takers.packet) {
 		net.takers.packet(path, bth, length);
 		net.unsettled = true;
@@ -142,7 +136,7 @@ static void capture_arrival(const struct net_arrival *arrival, const uint8_t *pa
 		.from = &arrival->path.remote,
 		.to = &arrival->path.local,
 		.path = &arrival->path,
-		.source_port = arrival->source_port,
+		.source_port = arrival->path.source_port,
 		.identification = net_identification(arrival, packet, length, number),
 	};
 	const struct iovec whole = { (void *)packet, length };
@@ -154,15 +148,15 @@ static void check_and_take(const struct net_arrival *arrival, const uint8_t *pac
                            size_t length, unsigned int number)
 {
 	if (length < ICRC_BTH + ICRC_LENGTH) {
-		count(COUNT_DROP_TRUNCATED, 1);
+		count_net(COUNT_DROP_TRUNCATED, 1);
 		return;
 	}
 	if (unlikely(net.captured))
 		capture_arrival(arrival, packet, length, number);
 	if (!net_icrc_is_right(arrival, packet, length, number)) {
-		count(COUNT_DROP_ICRC, 1);
+		count_net(COUNT_DROP_ICRC, 1);
 	} else {
-		count(COUNT_NET_RCVD, 1);
+		count_net(COUNT_NET_RCVD, 1);
 		take(&arrival->path, packet, length - ICRC_LENGTH);
 	}
 }
@@ -244,11 +238,18 @@ static bool look_among_others(void)
 	return take_relayed() || any;
 }
 
+/* Who is alone by now may have been given something before. */
+static bool look_alone(void)
+{
+	bool any = unlikely(net_relay_waits()) && take_relayed();
+
+	return receive(arrived) > 0 || any;
+}
+
 /* The lock is held: the buffers are one. */
 static bool look(void)
 {
-	bool any = likely(registry_port_alone()) ? receive(arrived) > 0
-	                                         : look_among_others();
+	bool any = likely(registry_port_alone()) ? look_alone() : look_among_others();
 
 	settle();
 	return any;
@@ -297,7 +298,7 @@ static bool is_polled(void)
 /* Somebody is quicker: this program's own threads, or another process. */
 static void look_away(bool from_relay)
 {
-	if (timer_arm(&net.back, now_ns() + AWAY_NS))
+	if (timer_arm(&net.back, now_ns() + atomic_load(&net.away_for)))
 		return;
 	engine_pause(&net.port);
 	if (from_relay)
@@ -363,14 +364,25 @@ static void relay_ready(struct engine_source *source)
 	pthread_mutex_unlock(&net.receiving);
 }
 
+/* A program that waits for one completion, and then for a change in its memory, polls as
+ * fast as one that goes on polling, and nobody else receives that change. */
+static void stay_away(void)
+{
+	uint64_t longer = 2 * atomic_load(&net.away_for);
+
+	atomic_store(&net.away_for, min_u64(longer, AWAY_MOST_NS));
+	look_away(true);
+}
+
 static void look_again(struct timer *timer)
 {
 	(void)timer;
 	net_relay_listen(net.relay.fd, net.port.fd); /* no thread that polls does that */
 	if (is_polled()) {
-		look_away(true);
+		stay_away();
 		return;
 	}
+	atomic_store(&net.away_for, AWAY_FIRST_NS);
 	if (!may_look())
 		return;
 	watch_again();
@@ -383,41 +395,32 @@ static void look_again(struct timer *timer)
 /* --- sending -------------------------------------------------------------------------
  */
 
-static void room_ready(struct engine_source *source)
-{
-	(void)source;
-	if (atomic_exchange(&net.blocked, false) && net.takers.writable)
-		net.takers.writable();
-}
-
-static const struct net_sender *sender_for(const struct net_path *path)
-{
-	return &net.sender[!gid_is_mapped(path->remote.raw)];
-}
-
 static void emit(const struct net_path *path, uint8_t *data, size_t length)
 {
 	const struct capture_way way = { .from = &path->local,
 		                         .to = &path->remote,
 		                         .path = path,
-		                         .source_port = sender_for(path)->port };
+		                         .source_port = net_sender_for(path)->port };
 	const struct iovec whole = { data, length };
 
 	if (net.captured)
 		capture_packet(&way, &whole, 1);
-	if (net_sender_bytes(sender_for(path), path, data, length))
-		count(COUNT_DROP_UNSENT, 1);
+	if (net_sender_bytes(net_sender_for(path), path, data, length))
+		count_net(COUNT_DROP_UNSENT, 1);
 }
 
 /* One by one, over the bad network that the settings ask for, or into a capture. */
 static int send_watched(const struct net_path *path, const struct net_packet *packets,
                         unsigned int packets_count)
 {
+	const struct net_sender *sender = net_sender_for(path);
 	uint8_t data[PACKET_MOST];
 
+	if (sender->fd < 0)
+		return -ENETUNREACH;
 	for (unsigned int i = 0; i < packets_count; i++) {
-		size_t length = net_sender_seal(sender_for(path), path, &packets[i], data,
-		                                sizeof(data));
+		size_t length =
+		        net_sender_seal(sender, path, &packets[i], data, sizeof(data));
 
 		if (length && net.disturbed)
 			net_disturb(path, data, length, emit);
@@ -430,28 +433,19 @@ static int send_watched(const struct net_path *path, const struct net_packet *pa
 static int udp_send(const struct net_path *path, const struct net_packet *packets,
                     unsigned int packets_count)
 {
-	unsigned int family = !gid_is_mapped(path->remote.raw);
 	int taken;
 
-	if (!atomic_load_explicit(&net.started, memory_order_acquire) ||
-	    net.sender[family].fd < 0)
+	if (!atomic_load_explicit(&net.started, memory_order_acquire))
 		return -ENETUNREACH;
 	if (!in_engine())
 		count_activity();
 	if (unlikely(net.disturbed || net.captured))
 		taken = send_watched(path, packets, packets_count);
 	else
-		taken = net_sender_send(&net.sender[family], path, packets,
-		                        packets_count);
+		taken = net_senders_send(path, packets, packets_count);
 	if (taken > 0)
-		count(COUNT_NET_SENT, (unsigned int)taken);
-	if (taken < 0 && taken != -EAGAIN)
-		return taken;
-	if (taken < (int)packets_count) {
-		atomic_store(&net.blocked, true);
-		engine_resume(&net.room[family]);
-	}
-	return taken < 0 ? 0 : taken;
+		count_net(COUNT_NET_SENT, (unsigned int)taken);
+	return taken;
 }
 
 const struct net_ops net_udp = { .send = udp_send,
@@ -519,33 +513,6 @@ static void relay_gone(struct engine_source *source)
 	net_relay_forget();
 }
 
-static void room_gone(struct engine_source *source)
-{
-	net.sender[source - net.room].fd = source->fd = -1;
-}
-
-static void close_senders(void)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(net.sender); i++) {
-		if (net.sender[i].fd >= 0)
-			close(net.sender[i].fd);
-		net.sender[i].fd = -1;
-	}
-}
-
-static int open_senders(void)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	int err = -EAFNOSUPPORT;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(families); i++) {
-		net.sender[i].fd = -1;
-		if (!net_sender_open(&net.sender[i], families[i]))
-			err = 0;
-	}
-	return err;
-}
-
 static void watch(struct engine_source *source, int fd, uint32_t events,
                   void (*ready)(struct engine_source *source),
                   void (*gone)(struct engine_source *source))
@@ -553,16 +520,19 @@ static void watch(struct engine_source *source, int fd, uint32_t events,
 	*source = (struct engine_source){
 		.fd = fd, .events = events, .ready = ready, .gone = gone
 	};
-	if (fd >= 0)
-		engine_add(source);
+	engine_add(source);
+}
+
+static void writable(void)
+{
+	if (net.takers.writable)
+		net.takers.writable();
 }
 
 static void watch_all(int port, int relay)
 {
 	timer_init(&net.back, look_again);
-	for (unsigned int i = 0; i < ARRAY_SIZE(net.room); i++)
-		watch(&net.room[i], net.sender[i].fd, EPOLLOUT | EPOLLONESHOT, room_ready,
-		      room_gone);
+	net_senders_watch(writable);
 	watch(&net.relay, relay, EPOLLIN, relay_ready, relay_gone);
 	watch(&net.port, port, EPOLLIN | EPOLLEXCLUSIVE, port_ready, port_gone);
 }
@@ -583,12 +553,12 @@ static int open_port(bool say, int *port, int *relay)
 
 static int start(bool say)
 {
-	int err = open_senders(), port, relay;
+	int err = net_senders_open(), port, relay;
 
 	if (!err)
 		err = open_port(say, &port, &relay);
 	if (err) {
-		close_senders();
+		net_senders_close();
 		return err;
 	}
 	net.disturbed = net_disturb_wanted();

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "host/settings.h"
+#include "object/gid.h"
 
 enum { ASK_OCTET = 8, ASK_BIT = 0x80 }; /* of the BTH */
 
@@ -38,6 +39,11 @@ void roce_listen(void)
 bool roce_is_up(void)
 {
 	return atomic_load_explicit(&net, memory_order_relaxed) != NULL;
+}
+
+bool roce_takes_groups(const union ibv_gid *sgid)
+{
+	return roce_is_up() && !gid_is_loopback(sgid);
 }
 
 void roce_poll(void)

@@ -21,6 +21,8 @@ bool roce_ready(void);
 void roce_listen(void);
 /* Whether it is in use already. */
 bool roce_is_up(void);
+/* Whether datagrams from this address to a group go to the network, too. */
+bool roce_takes_groups(const union ibv_gid *sgid);
 /* The network in place of the process's own, for tests; before there are QPs. */
 void roce_set_net(const struct net_ops *given);
 /* A thread is about to wait for an event. */

@@ -57,6 +57,19 @@ static bool count_one(void)
 	return false;
 }
 
+static void prepare_header(struct ah *ah)
+{
+	struct grh grh = {
+		.flow_label = ah->av.flow_label,
+		.traffic_class = ah->av.traffic_class,
+		.hop_limit = ah->av.hop_limit,
+	};
+
+	memcpy(grh.sgid, ah->av.sgid.raw, sizeof(grh.sgid));
+	memcpy(grh.dgid, ah->av.dgid.raw, sizeof(grh.dgid));
+	grh_encode(&grh, ah->header);
+}
+
 int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
               const struct link_ops *link, struct ah **ah)
 {
@@ -83,6 +96,7 @@ int ah_create(struct ibv_pd *pd, const struct ibv_ah_attr *attr,
 		.hop_limit = attr->grh.hop_limit,
 		.multicast = gid_is_multicast(&attr->grh.dgid),
 	};
+	prepare_header(made);
 	pd_use(pd);
 	*ah = made;
 	return 0;
@@ -95,10 +109,10 @@ void ah_destroy(struct ah *ah)
 	atomic_fetch_sub(&handles, 1);
 }
 
-int ah_attr_from_wc(const struct ibv_wc *wc, const struct ibv_grh *grh, uint8_t port,
-                    struct ibv_ah_attr *attr)
+int ah_attr_from_wc(const struct device *device, const struct ibv_wc *wc,
+                    const struct ibv_grh *grh, uint8_t port, struct ibv_ah_attr *attr)
 {
-	unsigned int index;
+	struct gid_entry entry;
 	struct grh header;
 	union ibv_gid us;
 
@@ -112,11 +126,11 @@ int ah_attr_from_wc(const struct ibv_wc *wc, const struct ibv_grh *grh, uint8_t 
 	if (grh_decode((const uint8_t *)grh, &header))
 		return -EINVAL;
 	memcpy(us.raw, header.dgid, sizeof(us.raw));
-	if (gid_is_multicast(&us) || gid_find(&us, &index))
+	if (gid_is_multicast(&us) || gid_find(&us, &entry))
 		return -EINVAL;
 	attr->is_global = 1;
 	memcpy(attr->grh.dgid.raw, header.sgid, sizeof(header.sgid));
-	attr->grh.sgid_index = (uint8_t)index;
+	attr->grh.sgid_index = device_gid_index(device, &entry);
 	attr->grh.flow_label = header.flow_label;
 	attr->grh.traffic_class = header.traffic_class;
 	attr->grh.hop_limit = header.hop_limit;

@@ -6,6 +6,7 @@
 #include <infiniband/verbs.h>
 #include <stdbool.h>
 #include "base/util.h"
+#include "wire/grh.h"
 
 struct link_ops;
 
@@ -24,6 +25,7 @@ struct device;
 struct ah {
 	struct ibv_ah ibv;
 	struct av av;
+	uint8_t header[GRH_LENGTH]; /* as receivers see it, but for its length */
 };
 
 static inline struct ah *to_ah(struct ibv_ah *ah)
@@ -55,7 +57,7 @@ void ah_destroy(struct ah *ah);
  * of it. -EINVAL when they are no header of RoCE, or the destination is a group or no
  * address of ours.
  */
-int ah_attr_from_wc(const struct ibv_wc *wc, const struct ibv_grh *grh, uint8_t port,
-                    struct ibv_ah_attr *attr);
+int ah_attr_from_wc(const struct device *device, const struct ibv_wc *wc,
+                    const struct ibv_grh *grh, uint8_t port, struct ibv_ah_attr *attr);
 
 #endif

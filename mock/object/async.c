@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/refs.h"
+#include "base/util.h"
 #include "host/engine.h"
 #include "object/cq.h"
 #include "object/device.h"
@@ -120,8 +121,8 @@ struct told {
 	uint32_t handle;
 };
 
-void async_tell(const struct peer *owner, enum async_object object, uint32_t handle,
-                async_due *due, enum ibv_event_type type)
+COLD void async_tell(const struct peer *owner, enum async_object object, uint32_t handle,
+                     async_due *due, enum ibv_event_type type)
 {
 	struct told told = { object, handle };
 

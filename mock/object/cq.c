@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/util.h"
 #include "host/engine.h"
 #include "object/async.h"
 #include "object/device.h"
@@ -231,7 +232,7 @@ static inline void fill(struct completion *to, const struct completion *from)
 }
 
 /* IBA C11-39: nothing is put into it any more, and its owner hears of it once. */
-static int overrun(const struct peer *owner, struct cq_shared *sh)
+COLD static int overrun(const struct peer *owner, struct cq_shared *sh)
 {
 	if (sh->flags & CQ_IGNORE_OVERRUN)
 		return 0;

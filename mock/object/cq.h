@@ -55,6 +55,7 @@ enum cqe_flags {
 	CQE_SRQ = 1 << 4,       /* out of an XRC SRQ: qp is that one's handle */
 	CQE_HEADER = 1 << 5,    /* with CQE_INLINE: the datagram's header, not counted in
 	                         * byte_len, is behind the receive, which wqe says */
+	CQE_IPV4 = 1 << 6,      /* of a datagram: its header is of IPv4, not IPv6 */
 };
 
 /* What ibv_create_cq_ex(3) asked for. */
@@ -109,6 +110,19 @@ struct cq {
 static inline enum ibv_wc_opcode completion_opcode(const struct completion *c)
 {
 	return (enum ibv_wc_opcode)(c->opcode + (c->flags & CQE_RECV ? IBV_WC_RECV : 0));
+}
+
+/*
+ * The remote address of a datagram comprises which kind of packet it came by (IBA annex
+ * A17, 17.4.5.1). ibv_poll_cq(3) has no place for that, and RoCE no service level:
+ * adapters, and programs like UCX, keep it there. Bit 3: with UDP; below, 1 is IPv6 and 2
+ * IPv4.
+ */
+static inline uint8_t completion_sl(const struct completion *c)
+{
+	if (!(c->wc_flags & IBV_WC_GRH))
+		return 0;
+	return c->flags & CQE_IPV4 ? 0xa : 0x9;
 }
 
 /* What the receiver gets: the payload, and a datagram's header in front of it. */

@@ -61,11 +61,14 @@ static bool has_interface(const struct device *device, uint32_t ifindex)
 
 int device_gid(const struct device *device, unsigned int index, struct gid_entry *entry)
 {
-	int err = gid_get(index, entry);
+	if (!device->netdev[0])
+		return gid_get(index, entry);
+	return gid_get_own(if_nametoindex(device->netdev), index, entry);
+}
 
-	if (!err && !has_interface(device, entry->ifindex))
-		memset(entry, 0, sizeof(*entry));
-	return err;
+uint8_t device_gid_index(const struct device *device, const struct gid_entry *entry)
+{
+	return (uint8_t)(device->netdev[0] ? entry->own : entry->index);
 }
 
 const struct device *device_for_interface(uint32_t ifindex)
@@ -168,6 +171,12 @@ void context_close(struct context *context)
 	host_detach();
 }
 
+static unsigned window_flags(void)
+{
+	return settings()->max_mw ? IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B
+	                          : 0;
+}
+
 void device_query(const struct device *device, struct ibv_device_attr *attr)
 {
 	*attr = (struct ibv_device_attr){
@@ -182,8 +191,8 @@ void device_query(const struct device *device, struct ibv_device_attr *attr)
 		.device_cap_flags =
 		        IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_PORT_ACTIVE_EVENT |
 		        IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN |
-		        IBV_DEVICE_XRC | IBV_DEVICE_SRQ_RESIZE | IBV_DEVICE_MEM_WINDOW |
-		        IBV_DEVICE_MEM_WINDOW_TYPE_2B,
+		        IBV_DEVICE_XRC | IBV_DEVICE_SRQ_RESIZE | window_flags() |
+		        IBV_DEVICE_MANAGED_FLOW_STEERING,
 		.max_sge = (int)settings()->max_sge,
 		.max_sge_rd = (int)settings()->max_sge,
 		.max_cq = (int)settings()->max_cq,
@@ -207,6 +216,9 @@ void device_query(const struct device *device, struct ibv_device_attr *attr)
 	};
 }
 
+/* The kernel's number for it; verbs.h has it not, only what goes with it. */
+#define DEVICE_ATOMIC_WRITE (UINT64_C(1) << 40)
+
 /* What is not named is absent: zero. */
 void device_query_ex(const struct device *device, struct ibv_device_attr_ex *attr)
 {
@@ -218,7 +230,8 @@ void device_query_ex(const struct device *device, struct ibv_device_attr_ex *att
 	device_query(device, &attr->orig_attr);
 	attr->completion_timestamp_mask = CLOCK_MASK;
 	attr->hca_core_clock = CLOCK_KHZ;
-	attr->device_cap_flags_ex = attr->orig_attr.device_cap_flags;
+	attr->device_cap_flags_ex =
+	        attr->orig_attr.device_cap_flags | DEVICE_ATOMIC_WRITE;
 	attr->phys_port_cnt_ex = attr->orig_attr.phys_port_cnt;
 	attr->max_dm_size = dm_most();
 	attr->odp_caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;

@@ -63,10 +63,12 @@ unsigned int device_count(void);
 struct device *device_at(unsigned int index);
 
 /*
- * An entry of the device's GID table. The host's addresses have the same index on each
- * device that has them; elsewhere the entry is empty. -EINVAL beyond the table.
+ * An entry of the device's GID table: of all of the host's addresses, or those of the
+ * interface that it is bound to. -EINVAL beyond the table.
  */
 int device_gid(const struct device *device, unsigned int index, struct gid_entry *entry);
+/* Where in the device's table an entry is that the device has. */
+uint8_t device_gid_index(const struct device *device, const struct gid_entry *entry);
 /* The device for the addresses of an interface: bound to it, or to none. NULL: none. */
 const struct device *device_for_interface(uint32_t ifindex);
 bool device_is_up(const struct device *device);

@@ -9,6 +9,9 @@
 #include "object/handle.h"
 
 enum { LOG_ALIGN_LEAST = 3, LOG_ALIGN_MOST = 21 };
+enum {
+	COPY_ALIGN = 4
+}; /* of offset and length, as adapters that have such memory demand */
 
 static struct handle_table dms = HANDLE_TABLE_INIT;
 static _Atomic uint64_t in_use; /* bytes */
@@ -23,11 +26,16 @@ bool dm_has(const struct dm *dm, uint64_t offset, size_t length)
 	return offset <= dm->length && length <= dm->length - offset;
 }
 
+static bool may_copy(const struct dm *dm, uint64_t offset, size_t length)
+{
+	return dm_has(dm, offset, length) && !((offset | length) % COPY_ALIGN);
+}
+
 static int copy_to(struct ibv_dm *ibv, uint64_t offset, const void *from, size_t length)
 {
 	struct dm *dm = to_dm(ibv);
 
-	if (!dm_has(dm, offset, length))
+	if (!may_copy(dm, offset, length))
 		return EINVAL;
 	memcpy(dm->memory + offset, from, length);
 	return 0;
@@ -37,7 +45,7 @@ static int copy_from(void *to, struct ibv_dm *ibv, uint64_t offset, size_t lengt
 {
 	struct dm *dm = to_dm(ibv);
 
-	if (!dm_has(dm, offset, length))
+	if (!may_copy(dm, offset, length))
 		return EINVAL;
 	memcpy(to, dm->memory + offset, length);
 	return 0;

@@ -129,12 +129,28 @@ static int find_locked(const union ibv_gid *gid)
 	return -ENOENT;
 }
 
+static const struct gid_entry *own_locked(uint32_t ifindex, unsigned int own)
+{
+	for (unsigned int i = 0; i < GID_TABLE_SIZE; i++)
+		if (gid_table[i].ifindex == ifindex && gid_table[i].own == own &&
+		    !gid_equal(&gid_table[i].gid, &gid_zero))
+			return &gid_table[i];
+	return NULL;
+}
+
 static void set_locked(unsigned int index, const struct gid_entry *entry)
 {
-	if (gid_equal(&gid_table[index].gid, &entry->gid) &&
-	    gid_table[index].ifindex == entry->ifindex)
+	struct gid_entry *slot = &gid_table[index];
+	uint16_t own = 0;
+
+	if (gid_equal(&slot->gid, &entry->gid) && slot->ifindex == entry->ifindex)
 		return;
-	gid_table[index] = *entry;
+	*slot = (struct gid_entry){ 0 };
+	while (own_locked(entry->ifindex, own))
+		own++;
+	*slot = *entry;
+	slot->index = (uint16_t)index;
+	slot->own = own;
 	gid_changes++;
 }
 
@@ -273,7 +289,20 @@ int gid_get(unsigned int index, struct gid_entry *entry)
 	return 0;
 }
 
-int gid_find(const union ibv_gid *gid, unsigned int *index)
+int gid_get_own(uint32_t ifindex, unsigned int own, struct gid_entry *entry)
+{
+	const struct gid_entry *found;
+
+	if (own >= GID_TABLE_SIZE)
+		return -EINVAL;
+	pthread_mutex_lock(&gid_lock);
+	found = own_locked(ifindex, own);
+	*entry = found ? *found : (struct gid_entry){ 0 };
+	pthread_mutex_unlock(&gid_lock);
+	return 0;
+}
+
+int gid_find(const union ibv_gid *gid, struct gid_entry *entry)
 {
 	int found;
 
@@ -281,18 +310,17 @@ int gid_find(const union ibv_gid *gid, unsigned int *index)
 		return -ENOENT;
 	pthread_mutex_lock(&gid_lock);
 	found = find_locked(gid);
+	if (found >= 0)
+		*entry = gid_table[found];
 	pthread_mutex_unlock(&gid_lock);
-	if (found < 0)
-		return found;
-	*index = found;
-	return 0;
+	return found < 0 ? found : 0;
 }
 
 bool gid_is_local(const union ibv_gid *gid)
 {
-	unsigned int index;
+	struct gid_entry entry;
 
-	return !gid_find(gid, &index) || (gid_is_ipv4(gid) && gid->raw[12] == 127);
+	return !gid_find(gid, &entry) || (gid_is_ipv4(gid) && gid->raw[12] == 127);
 }
 
 bool gid_is_loopback(const union ibv_gid *gid)
@@ -343,13 +371,12 @@ static int interface_mac(uint32_t ifindex, uint8_t mac[6])
 int gid_mac(const union ibv_gid *gid, uint8_t mac[6])
 {
 	struct gid_entry entry;
-	unsigned int index;
 
 	if (gid_is_multicast(gid)) {
 		multicast_mac(gid, mac);
 		return 0;
 	}
-	if (!gid_find(gid, &index) && !gid_get(index, &entry))
+	if (!gid_find(gid, &entry))
 		return interface_mac(entry.ifindex, mac);
 	if (!gid_is_local(gid))
 		return -EHOSTUNREACH;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The port's GID table: one RoCE v2 entry for each IPv4 (mapped) and IPv6 address of the
- * network namespace, loopback included (IBA annex A17). An entry keeps its index while
+ * network namespace, loopback included (IBA annex A17); and within it one for each
+ * interface, for devices that are bound to one. An entry keeps its index in both while
  * its address stays.
  */
 #ifndef MOCK_OBJECT_GID_H
@@ -24,6 +25,8 @@ static inline bool gid_equal(const union ibv_gid *a, const union ibv_gid *b)
 struct gid_entry {
 	union ibv_gid gid; /* all zero: the entry is empty */
 	uint32_t ifindex;
+	uint16_t index; /* among all of the host's */
+	uint16_t own;   /* among those of its interface */
 };
 
 /* Reads the addresses anew. 0, or -errno with the table as it was. Any thread. */
@@ -32,8 +35,10 @@ int gid_refresh(void);
 int gid_refresh_old(void);
 /* -EINVAL beyond the table; an empty entry is a GID of zeros. As of the last refresh. */
 int gid_get(unsigned int index, struct gid_entry *entry);
-/* 0 and its index, or -ENOENT. As of the last refresh. */
-int gid_find(const union ibv_gid *gid, unsigned int *index);
+/* The same in the table of one interface. */
+int gid_get_own(uint32_t ifindex, unsigned int own, struct gid_entry *entry);
+/* 0, or -ENOENT. As of the last refresh. */
+int gid_find(const union ibv_gid *gid, struct gid_entry *entry);
 /* Whether packets to this GID stay on this host (127.0.0.0/8 as a whole does). */
 bool gid_is_local(const union ibv_gid *gid);
 

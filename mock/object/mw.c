@@ -41,6 +41,8 @@ int mw_alloc(struct ibv_pd *pd, enum ibv_mw_type type, struct mw **mw)
 	struct mw *made;
 	int err = -ENOMEM;
 
+	if (!settings()->max_mw)
+		return -EOPNOTSUPP;
 	if (type != IBV_MW_TYPE_1 && type != IBV_MW_TYPE_2)
 		return -EINVAL;
 	made = calloc(1, sizeof(*made));

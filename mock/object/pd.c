@@ -198,7 +198,8 @@ void *pd_memory_alloc(struct ibv_pd *ibv, size_t size, bool *custom)
 		memory = pd->attr.alloc(ibv, context_of(pd), size, ALLOCATION_ALIGNMENT,
 		                        RESOURCE_SEND_QUEUE);
 	*custom = memory != IBV_ALLOCATOR_USE_DEFAULT;
-	return *custom ? memory : calloc(1, size);
+	/* Not cleared, which would take memory for requests that are never posted. */
+	return *custom ? memory : malloc(size);
 }
 
 void pd_memory_free(struct ibv_pd *ibv, void *memory, bool custom)

@@ -17,6 +17,8 @@
 
 static struct handle_table qps = HANDLE_TABLE_LIMITED(max_qp);
 
+enum { ATOMIC_WRITE_SIZE = 8 }; /* its value is posted with it */
+
 static struct pool pool = POOL_INIT(struct qp_shared, qp_list);
 
 struct rq *qp_rq(struct qp *qp)
@@ -31,6 +33,8 @@ static int sq_create(struct sq *sq, struct ibv_pd *pd, const struct ibv_qp_cap *
 	size_t sges = cap->max_send_sge * sizeof(struct ibv_sge);
 	size_t payload = sges > cap->max_inline_data ? sges : cap->max_inline_data;
 
+	if (payload < ATOMIC_WRITE_SIZE)
+		payload = ATOMIC_WRITE_SIZE;
 	sq->size = 1;
 	while (sq->size < cap->max_send_wr)
 		sq->size <<= 1;
@@ -60,6 +64,7 @@ enum {
 	ATOMICS = 1 << IBV_WR_ATOMIC_CMP_AND_SWP | 1 << IBV_WR_ATOMIC_FETCH_AND_ADD,
 	WINDOWS = 1 << IBV_WR_BIND_MW | 1 << IBV_WR_LOCAL_INV,
 	INVALIDATES = 1 << IBV_WR_SEND_WITH_INV,
+	ATOMIC_WRITES = 1 << IBV_WR_ATOMIC_WRITE,
 };
 
 /* The types that this device has, and what each can do (IBA table 38). */
@@ -68,8 +73,9 @@ static const struct qp_type {
 	uint8_t transport; /* of the requests that it takes */
 	bool unacked;
 } types[] = {
-	[IBV_QPT_RC] = { SENDS | WRITES | READS | ATOMICS | WINDOWS | INVALIDATES, BTH_RC,
-	                 false },
+	[IBV_QPT_RC] = { SENDS | WRITES | READS | ATOMICS | WINDOWS | INVALIDATES |
+	                         ATOMIC_WRITES,
+	                 BTH_RC, false },
 	[IBV_QPT_UC] = { SENDS | WRITES | WINDOWS, BTH_UC, true },
 	[IBV_QPT_UD] = { SENDS, BTH_UD, true },
 	[IBV_QPT_XRC_SEND] = { SENDS | WRITES | READS | ATOMICS, BTH_NONE, false },
@@ -183,9 +189,11 @@ static void base_init(struct qp *qp, struct ibv_context *context, struct ibv_pd 
 	list_init(&qp->pd_node);
 	list_init(&qp->srq_node);
 	list_init(&qp->credit_node);
+	list_init(&qp->flows);
 	qp->sq.operations = find_type(attr->qp_type)->operations;
 	qp->sq.unacked = find_type(attr->qp_type)->unacked;
 	qp->sq.apart = qp->sq.unacked;
+	qp->sq.long_way = attr->qp_type != IBV_QPT_RC;
 	qp->sq.datagrams = attr->qp_type == IBV_QPT_UD;
 	qp->sq.xrc = attr->qp_type == IBV_QPT_XRC_SEND;
 	qp->sq.max_message = (uint32_t)settings()->max_msg;
@@ -289,6 +297,7 @@ static void shared_init(struct qp *qp)
 	                 __ATOMIC_RELAXED); /* local_credit() looks at any time */
 	qp->sh->recv_cq = base->recv_cq ? to_cq(base->recv_cq)->off : 0;
 	qp->sh->target = 0;
+	qp->sh->has_flows = 0;
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
 }
 

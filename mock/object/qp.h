@@ -118,6 +118,7 @@ struct qp {
 	struct peer *home;             /* if so: where it is */
 	uint32_t target_entry;         /* in the registry: that the target is open here */
 	_Atomic uint32_t groups;       /* that it is attached to */
+	struct list flows;             /* UD: transport/flow.h, under a lock there */
 	bool no_own_copies;            /* IBV_QP_CREATE_BLOCK_SELF_MCAST_LB */
 	struct list context_node, pd_node, srq_node;
 	struct list credit_node; /* under the lock of transport/credit.c */

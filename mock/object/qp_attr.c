@@ -207,9 +207,12 @@ static bool path_is_valid(const struct device *device, const struct ibv_ah_attr 
 static bool values_are_valid(const struct device *device, const struct ibv_qp_attr *attr,
                              int mask)
 {
+	/* What regions may have besides has no effect here, on adapters either. */
 	const unsigned int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
 	                            IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC |
-	                            IBV_ACCESS_MW_BIND | IBV_ACCESS_RELAXED_ORDERING;
+	                            IBV_ACCESS_MW_BIND | IBV_ACCESS_ZERO_BASED |
+	                            IBV_ACCESS_ON_DEMAND | IBV_ACCESS_HUGETLB |
+	                            IBV_ACCESS_OPTIONAL_RANGE;
 
 	return !((mask & IBV_QP_PORT) && attr->port_num != DEVICE_PORT) &&
 	       !((mask & IBV_QP_PKEY_INDEX) && attr->pkey_index != 0) &&

@@ -37,11 +37,15 @@ struct qp_shared {
 	uint8_t transport;     /* enum bth_transport */
 	uint8_t type;          /* enum ibv_qp_type */
 	uint8_t device;        /* in the head of the segment */
+	uint8_t has_flows;     /* UD */
 	uint32_t qkey;         /* UD */
 	union ibv_gid sgid;    /* packets must come to this address … */
 	union ibv_gid dgid;    /* … from that one */
 	uint64_t rtr_executed; /* requests executed when the connection began */
-	seg_off target;        /* XRC: struct target_shared */
+	union {
+		seg_off target; /* XRC: struct target_shared */
+		seg_off flows;  /* UD: first struct flow_rule */
+	};
 	_Atomic seg_off
 	        wire;        /* what packets need: struct wire_responder, once one came */
 	uint32_t connection; /* how many there were: tells packets' state of the last */

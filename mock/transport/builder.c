@@ -91,7 +91,8 @@ void builder_sges(struct qp *qp, size_t count, const struct ibv_sge *sge)
 
 	if (!wqe)
 		return;
-	if (count > qp->sq.max_sge) {
+	/* A request has its data one way; that of an ATOMIC WRITE came with it. */
+	if (count > qp->sq.max_sge || (wqe->flags & IBV_SEND_INLINE)) {
 		spoil(qp, -EINVAL);
 		return;
 	}

@@ -3,6 +3,7 @@
 #include "transport/transport.h"
 
 #include <string.h>
+#include "base/util.h"
 #include "object/device.h"
 
 static const enum ibv_wc_opcode wc_opcode_of[] = {
@@ -16,6 +17,7 @@ static const enum ibv_wc_opcode wc_opcode_of[] = {
 	[IBV_WR_SEND_WITH_INV] = IBV_WC_SEND,
 	[IBV_WR_LOCAL_INV] = IBV_WC_LOCAL_INV,
 	[IBV_WR_BIND_MW] = IBV_WC_BIND_MW,
+	[IBV_WR_ATOMIC_WRITE] = IBV_WC_ATOMIC_WRITE,
 };
 
 /* The CQ lost an entry: no work on the QP can be accounted for any more
@@ -60,7 +62,7 @@ void completer_sent(struct qp *qp, uint64_t wr_id, uint32_t length)
 	push(qp, wr_id, length, IBV_WC_SEND, IBV_WC_SUCCESS);
 }
 
-void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
+COLD void completer_fail(struct qp *qp, const struct wqe *wqe, enum ibv_wc_status status)
 {
 	if (status == IBV_WC_RETRY_EXC_ERR)
 		count_requester(qp->sh, COUNT_RETRY_EXCEEDED, 1);
@@ -88,7 +90,7 @@ static void succeed(struct qp *qp, const struct wqe *wqe, const struct packet *p
 	count_request(qp, packet);
 }
 
-static void on_nak(struct qp *qp, const struct wqe *wqe, uint8_t syndrome)
+COLD static void on_nak(struct qp *qp, const struct wqe *wqe, uint8_t syndrome)
 {
 	switch (syndrome) {
 	case NAK_PSN_SEQUENCE: /* send again from here, as often as retry_cnt allows */
@@ -111,8 +113,8 @@ static void stray(struct qp *qp)
 	retry_after_loss(qp);
 }
 
-static void take_failure(struct qp *qp, const struct wqe *wqe,
-                         const struct packet *packet, const struct reply *reply)
+COLD static void take_failure(struct qp *qp, const struct wqe *wqe,
+                              const struct packet *packet, const struct reply *reply)
 {
 	count_request(qp, packet);
 	count_requester(qp->sh, COUNT_SENDS_UNDONE, packet->mask & OP_SEND);

@@ -65,21 +65,32 @@ void datagram_fill(const struct qp *qp, struct wqe *wqe, struct packet *packet,
 	packet->sgid = &from->av.sgid;
 	packet->dgid = &from->av.dgid;
 	packet->datagram = datagram;
-	datagram->qkey = from->qkey & QKEY_IS_OURS ? qp->attr.qkey : from->qkey;
+	datagram->qkey = datagram_qkey(qp, from->qkey);
 	datagram->src_qpn = qp->ex.qp_base.qp_num;
 	datagram->flow_label = from->av.flow_label;
 	datagram->traffic_class = from->av.traffic_class;
 	datagram->hop_limit = from->av.hop_limit;
 }
 
+uint64_t datagram_ip_payload(uint64_t length, bool immediate)
+{
+	return UDP_HEADER + BTH_AND_DETH + (immediate ? IMMEDIATE : 0) +
+	       round_up(length, 4) + ICRC;
+}
+
+uint32_t datagram_qkey(const struct qp *qp, uint32_t qkey)
+{
+	return qkey & QKEY_IS_OURS ? qp->attr.qkey : qkey;
+}
+
 static void make_header(const struct packet *packet, uint8_t room[GRH_LENGTH])
 {
-	uint64_t follows = UDP_HEADER + BTH_AND_DETH + round_up(packet->length, 4) + ICRC;
 	struct grh grh = {
 		.flow_label = packet->datagram->flow_label,
 		.traffic_class = packet->datagram->traffic_class,
 		.hop_limit = packet->datagram->hop_limit,
-		.length = (uint16_t)(follows + (packet->mask & OP_IMM ? IMMEDIATE : 0)),
+		.length = (uint16_t)datagram_ip_payload(packet->length,
+		                                        packet->mask & OP_IMM),
 	};
 
 	memcpy(grh.sgid, packet->sgid, sizeof(grh.sgid));

@@ -7,6 +7,7 @@
 #include "object/cq.h"
 #include "object/device.h"
 #include "object/mr.h"
+#include "wire/headers.h"
 
 static struct rq_shared *rq_of(const struct request *req)
 {
@@ -69,6 +70,8 @@ static int push_receive(const struct request *req, enum ibv_wc_status status,
 		entry.src_qp = req->packet->datagram->src_qpn;
 		entry.wc_flags |= IBV_WC_GRH;
 		entry.wqe = rq_of(req)->consumed;
+		if (gid_is_mapped(req->packet->dgid->raw))
+			entry.flags |= CQE_IPV4;
 	}
 	if (extra) {
 		entry.flags |= extra->flags;

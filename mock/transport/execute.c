@@ -77,8 +77,18 @@ static int read_modify_write(struct request *req, const struct iovec *remote)
 		put += found;
 	else if (found != packet->compare)
 		return 0;
-	mine.iov_base = &put;
-	return peer_write(req->owner, remote, 1, &mine, 1);
+	return peer_write_word(req->owner, remote->iov_base, put);
+}
+
+/* The word may come from several pieces; it goes as one. */
+static int write_word(struct request *req, const struct iovec *remote)
+{
+	const struct packet *packet = req->packet;
+	uint64_t put;
+	struct iovec mine = { &put, sizeof(put) };
+	int err = peer_write(peer_self(), &mine, 1, packet->iov, packet->iovs);
+
+	return err ? err : peer_write_word(req->owner, remote->iov_base, put);
 }
 
 /* Atomic to all QPs of the device (IBV_ATOMIC_HCA): one at a time on one process's
@@ -87,13 +97,19 @@ static int read_modify_write(struct request *req, const struct iovec *remote)
 static enum outcome execute_atomic(struct request *req)
 {
 	struct owner_lock *lock = &((struct segment_head *)req->owner->base)->atomic_lock;
+	bool only_writes = req->mask & OP_ATOMIC_WRITE;
 	struct iovec remote;
 	int err;
 
-	if (!remote_memory(req, IBV_ACCESS_REMOTE_ATOMIC, sizeof(uint64_t), &remote))
+	if (!remote_memory(
+	            req, only_writes ? IBV_ACCESS_REMOTE_WRITE : IBV_ACCESS_REMOTE_ATOMIC,
+	            sizeof(uint64_t), &remote))
 		return RESP_ACCESS;
+	if ((uintptr_t)remote.iov_base % sizeof(uint64_t))
+		return RESP_INVALID; /* the key's address was a multiple, its memory's is
+		                        none */
 	owner_lock(lock);
-	err = read_modify_write(req, &remote);
+	err = only_writes ? write_word(req, &remote) : read_modify_write(req, &remote);
 	owner_unlock(lock);
 	return after_copy(req, err);
 }

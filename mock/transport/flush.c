@@ -2,6 +2,7 @@
 /* The states ERR and, of the send queue alone, SQE: what is posted is returned with a
  * flush error (IBA 10.3.1.5, 10.3.1.7). */
 #include "transport/wire_responder.h"
+#include "base/util.h"
 
 void flush_sq(struct qp *qp)
 {
@@ -25,7 +26,7 @@ void flush_sq(struct qp *qp)
 		wire_flushed(qp);
 }
 
-void flush_to_sqe(struct qp *qp)
+COLD void flush_to_sqe(struct qp *qp)
 {
 	responder_lock(peer_self(), qp->sh);
 	if (qp_state(qp) != IBV_QPS_ERR)
@@ -34,7 +35,7 @@ void flush_to_sqe(struct qp *qp)
 	flush_sq(qp);
 }
 
-void flush_to_error(struct qp *qp)
+COLD void flush_to_error(struct qp *qp)
 {
 	responder_lock(peer_self(), qp->sh);
 	if (qp->sh->wire && qp->sh->state != IBV_QPS_ERR)

@@ -44,7 +44,7 @@ static void take_one(const struct cqe *entry, void *arg, unsigned int index)
 	wc->wc_flags = entry->c.wc_flags;
 	wc->pkey_index = 0;
 	wc->slid = 0;
-	wc->sl = 0;
+	wc->sl = completion_sl(&entry->c);
 	wc->dlid_path_bits = 0;
 	if (entry->c.flags & CQE_INLINE) {
 		wc->status = place(entry);

@@ -63,7 +63,7 @@ static int put_data(const struct sq *sq, struct wqe *wqe, const struct ibv_send_
 	return err;
 }
 
-/* What is neither SEND, WRITE nor READ. */
+/* What is neither SEND, plain WRITE nor READ. */
 static int put_special(struct wqe *wqe, const struct ibv_send_wr *wr)
 {
 	switch (wr->opcode) {
@@ -73,6 +73,10 @@ static int put_special(struct wqe *wqe, const struct ibv_send_wr *wr)
 		wqe->rkey = wr->wr.atomic.rkey;
 		wqe->compare_add = wr->wr.atomic.compare_add;
 		wqe->swap = wr->wr.atomic.swap;
+		return 0;
+	case IBV_WR_ATOMIC_WRITE:
+		wqe->remote_addr = wr->wr.rdma.remote_addr;
+		wqe->rkey = wr->wr.rdma.rkey;
 		return 0;
 	case IBV_WR_LOCAL_INV: wqe->rkey = wr->invalidate_rkey; return 0;
 	case IBV_WR_BIND_MW:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What changing a QP's state entails for its queues, its timers and its link. */
+#include "transport/flow.h"
 #include "transport/transport.h"
 
 #include <errno.h>
@@ -84,6 +85,7 @@ void transport_qp_destroy(struct qp *qp)
 	atomic_store(&qp->sh->qpn, 0);
 	owner_unlock(&qp->sq.lock);
 	timer_cancel_sync(&qp->retry_timer);
+	flow_end_all(qp);
 	qp_destroy(qp);
 }
 

@@ -21,6 +21,7 @@ static const enum bth_opcode opcode_of[] = {
 	[IBV_WR_SEND_WITH_INV] = RC_SEND_ONLY_INVALIDATE,
 	[IBV_WR_LOCAL_INV] = NO_PACKET,
 	[IBV_WR_BIND_MW] = NO_PACKET,
+	[IBV_WR_ATOMIC_WRITE] = RC_ATOMIC_WRITE,
 };
 
 static unsigned int mask_of(const struct wqe *wqe)
@@ -43,7 +44,7 @@ static unsigned int rd_atomics(const struct qp *qp)
 		if (count >= qp->attr.max_rd_atomic ||
 		    (count && (wqe->flags & IBV_SEND_FENCE)))
 			break;
-		count += (mask_of(wqe) & (OP_READ | OP_ATOMIC)) != 0;
+		count += (mask_of(wqe) & OP_ANSWERED) != 0;
 	}
 	return count;
 }
@@ -81,9 +82,9 @@ enum ibv_wc_status requester_check(const struct qp *qp, const struct wqe *wqe,
 {
 	if (wqe->length > qp->sq.max_message)
 		return IBV_WC_LOC_LEN_ERR;
-	if ((mask & OP_ATOMIC) && wqe->length != 8)
+	if ((mask & (OP_ATOMIC | OP_ATOMIC_WRITE)) && wqe->length != 8)
 		return IBV_WC_LOC_LEN_ERR;
-	if ((mask & (OP_READ | OP_ATOMIC)) && !qp->attr.max_rd_atomic)
+	if ((mask & OP_ANSWERED) && !qp->attr.max_rd_atomic)
 		return IBV_WC_LOC_QP_OP_ERR; /* the connection allows none: it would wait
 		                                for ever */
 	return IBV_WC_SUCCESS;
@@ -105,7 +106,7 @@ static void packet_fill(const struct qp *qp, const struct wqe *wqe, struct packe
 	packet->compare = wqe->compare_add;
 	packet->swap_add =
 	        wqe->opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ? wqe->compare_add : wqe->swap;
-	packet->rd_atomics = packet->mask & (OP_READ | OP_ATOMIC) ? rd_atomics(qp) : 0;
+	packet->rd_atomics = packet->mask & OP_ANSWERED ? rd_atomics(qp) : 0;
 }
 
 /* A request keeps its PSN however often it is sent. */

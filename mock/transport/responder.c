@@ -6,6 +6,7 @@
  * owner's memory through peer_read() and peer_write().
  */
 #include "transport/datagram.h"
+#include "transport/flow.h"
 #include "transport/request.h"
 #include "transport/transport.h"
 #include "transport/wire_responder.h"
@@ -13,6 +14,7 @@
 
 #include <string.h>
 #include "base/log.h"
+#include "base/util.h"
 #include "object/async.h"
 #include "object/device.h"
 #include "object/gid.h"
@@ -117,21 +119,32 @@ static enum outcome check_psn(struct request *req)
 	return RESP_PSN_NAK;
 }
 
+/* Of those that take a resource to answer them: no more of them than were agreed, and
+ * atomics of one whole word. */
+static enum outcome check_answered(const struct request *req)
+{
+	const struct packet *packet = req->packet;
+
+	if (packet->rd_atomics > req->qp->max_dest_rd_atomic)
+		return RESP_INVALID; /* IBA 9.7.4.1.3 */
+	if (!(req->mask & OP_READ) && packet->va % 8)
+		return RESP_INVALID; /* IBA 9.4.5, annex A19.4.2 */
+	if ((req->mask & OP_ATOMIC_WRITE) && packet->length != 8)
+		return RESP_INVALID;
+	return RESP_DONE;
+}
+
 /* IBA 9.7.4.1.6: whether the QP takes this kind of request at all. */
 enum outcome check_operation(const struct request *req)
 {
 	uint32_t access = req->qp->access;
 
-	if (((req->mask & OP_WRITE) && !(access & IBV_ACCESS_REMOTE_WRITE)) ||
+	if (((req->mask & (OP_WRITE | OP_ATOMIC_WRITE)) &&
+	     !(access & IBV_ACCESS_REMOTE_WRITE)) ||
 	    ((req->mask & OP_READ) && !(access & IBV_ACCESS_REMOTE_READ)) ||
 	    ((req->mask & OP_ATOMIC) && !(access & IBV_ACCESS_REMOTE_ATOMIC)))
 		return RESP_INVALID;
-	if ((req->mask & (OP_READ | OP_ATOMIC)) &&
-	    req->packet->rd_atomics > req->qp->max_dest_rd_atomic)
-		return RESP_INVALID; /* IBA 9.7.4.1.3 */
-	if ((req->mask & OP_ATOMIC) && req->packet->va % 8)
-		return RESP_INVALID; /* IBA 9.4.5 */
-	return RESP_DONE;
+	return req->mask & OP_ANSWERED ? check_answered(req) : RESP_DONE;
 }
 
 /* UD (IBA 9.8.3.2, 10.2.5): whoever knows the Q_Key is heard. */
@@ -139,6 +152,8 @@ static enum outcome respond_datagram(struct request *req)
 {
 	if (check_target(req) != RESP_DONE)
 		return RESP_DROP;
+	if (unlikely(req->qp->has_flows) && flow_drops(req))
+		return drop(req, COUNT_DROP_DATAGRAM);
 	if (req->packet->datagram->qkey != req->qp->qkey)
 		return drop(req, COUNT_DROP_DATAGRAM);
 	if (take_receive(req) != RESP_DONE)
@@ -242,7 +257,7 @@ static void count_refused(const struct request *req, enum outcome outcome)
 		                                 : outcomes[outcome].count);
 }
 
-void responder_flush(const struct peer *owner, struct qp_shared *qp)
+COLD void responder_flush(const struct peer *owner, struct qp_shared *qp)
 {
 	struct rq_shared *rq = peer_ptr(owner, qp->rq);
 	const struct rwqe *wqe;
@@ -278,7 +293,7 @@ static void to_error(const struct peer *owner, struct qp_shared *qp, uint32_t du
 		tell(owner, qp, due);
 }
 
-void responder_to_error(const struct peer *owner, struct qp_shared *qp)
+COLD void responder_to_error(const struct peer *owner, struct qp_shared *qp)
 {
 	to_error(owner, qp, 0);
 }

@@ -2,6 +2,7 @@
 /* Sending again: after an answer that did not come, or a receiver that was not ready. */
 #include "transport/transport.h"
 
+#include "base/util.h"
 #include "host/engine.h"
 #include "transport/wire.h"
 
@@ -39,7 +40,7 @@ void retry_after_loss(struct qp *qp)
 	}
 }
 
-void retry_after_rnr(struct qp *qp, unsigned int timer)
+COLD void retry_after_rnr(struct qp *qp, unsigned int timer)
 {
 	count_requester(qp->sh, COUNT_RCVD_RNR, 1);
 	if (!qp->sq.rnr_retries) {

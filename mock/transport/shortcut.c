@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A shorter way for what is sent most: a small SEND of one piece on RC, to a QP of this
- * host. It looks whether everything is as usual, and only then changes anything. What is
- * not goes the long way (requester.c, responder.c), which knows what is to be done.
+ * A shorter way for what is sent most: a small SEND of one piece on RC or UD, to a QP of
+ * this host. It looks whether everything is as usual, and only then changes anything.
+ * What is not goes the long way (requester.c, responder.c), which knows what is to be
+ * done.
  */
 #include "transport/shortcut.h"
 
+#include "object/ah.h"
 #include "object/gid.h"
+#include "transport/datagram.h"
 #include "transport/post.h"
 #include "transport/request.h"
 #include "transport/transport.h"
+#include "wire/headers.h"
 
 /* What is to be sent: of a work request that was just posted, or of a WQE. */
 struct small {
@@ -140,51 +144,147 @@ static inline bool respond(const struct qp *qp, const struct small *small)
 	return done;
 }
 
+static inline bool is_send(unsigned int opcode)
+{
+	return opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM;
+}
+
 /* Whether it could go this way, for all that only we know. */
 static inline bool is_usual(const struct qp *qp, unsigned int opcode)
 {
-	return qp->remote && !qp->sq.long_way &&
-	       (opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM) &&
-	       !qp->sq.started;
+	return qp->remote && !qp->sq.long_way && is_send(opcode) && !qp->sq.started;
 }
 
-/* The WQE at sq.next is done with, if it was sent. */
-static inline bool send_small(struct qp *qp, const struct small *small)
+/* The WQE at sq.next is done with. */
+static inline void sent_small(struct qp *qp, const struct small *small)
 {
-	if (unlikely(!peer_alive(qp->peer) || !respond(qp, small)))
-		return false;
 	qp->sq.psn = (qp->sq.psn + 1) & PSN_MASK;
-	qp->sq.probe = false;
 	qp->sq.next++;
 	count_requester(qp->sh, COUNT_SENDS, 1);
 	count_requester(qp->sh, COUNT_OUT_BYTES, small->length);
 	if ((small->flags & IBV_SEND_SIGNALED) || qp->sq_sig_all)
 		completer_sent(qp, small->wr_id, small->length);
+}
+
+static inline bool send_small(struct qp *qp, const struct small *small)
+{
+	if (unlikely(!peer_alive(qp->peer) || !respond(qp, small)))
+		return false;
+	qp->sq.probe = false;
+	sent_small(qp, small);
+	return true;
+}
+
+/* What a receiver of datagrams looks at; its lock is held. Flows are for the long way. */
+static inline bool takes_datagram(const struct qp_shared *to, uint32_t qpn, uint32_t qkey)
+{
+	enum ibv_qp_state state = atomic_load_explicit(&to->state, memory_order_relaxed);
+
+	return (state == IBV_QPS_RTS || state == IBV_QPS_RTR) &&
+	       to->transport == BTH_UD && !to->rq_is_shared && !to->has_flows &&
+	       to->qkey == qkey &&
+	       atomic_load_explicit(&to->qpn, memory_order_relaxed) == qpn;
+}
+
+/* As deliver(), with the header that the owner's poll puts in front. */
+static inline bool deliver_datagram(const struct qp *from, struct qp_shared *qp,
+                                    const struct small *small, const struct ah *ah)
+{
+	const struct peer *owner = from->peer;
+	struct rq_shared *rq = peer_ptr(owner, qp->rq);
+	const struct rwqe *receive = receive_for(owner, rq, GRH_LENGTH + small->length);
+	struct cq_shared *cq = peer_ptr(owner, qp->recv_cq);
+	struct cqe *entry = receive ? cq_reserve(owner, cq) : NULL;
+	uint8_t *header;
+
+	if (unlikely(!entry))
+		return false;
+	fill(&entry->c, small, receive, qp);
+	entry->c.src_qp = from->ex.qp_base.qp_num;
+	entry->c.wc_flags |= IBV_WC_GRH;
+	entry->c.flags |= CQE_HEADER | (gid_is_mapped(ah->av.dgid.raw) ? CQE_IPV4 : 0);
+	entry->c.wqe = atomic_load_explicit(&rq->consumed, memory_order_relaxed);
+	header = rq_behind(owner, rq, entry->c.wqe);
+	memcpy(header, ah->header, GRH_LENGTH);
+	grh_set_length(header,
+	               (uint16_t)datagram_ip_payload(
+	                       small->length, small->opcode == IBV_WR_SEND_WITH_IMM));
+	copy_small(entry->inline_data, small->data, small->length);
+	rq_consume(rq); /* as in deliver() */
+	cq_commit(owner, cq, qp->recv_cq, entry);
+	return true;
+}
+
+static inline bool respond_datagram(const struct qp *qp, const struct small *small,
+                                    const struct ibv_send_wr *wr, const struct ah *ah)
+{
+	struct qp_shared *to = qp->remote;
+	uint32_t qkey = datagram_qkey(qp, wr->wr.ud.remote_qkey);
+	bool done;
+
+	if (unlikely(!owner_lock_try(&to->lock)))
+		return false;
+	done = takes_datagram(to, wr->wr.ud.remote_qpn & QPN_MASK, qkey) &&
+	       deliver_datagram(qp, to, small, ah);
+	if (likely(done)) {
+		psn_advance(to);
+		count_executed(to, OP_RECV | OP_UNACKED, small->length);
+	}
+	owner_unlock(&to->lock);
+	return done;
+}
+
+/* One piece that fits, of a queue where nothing waits. */
+static inline bool gather(const struct qp *qp, const struct ibv_send_wr *wr,
+                          struct small *small)
+{
+	struct ibv_sge sge;
+
+	if (qp->sq.next != qp->sq.posted || qp->sq.wait != SQ_RUNS ||
+	    qp_state(qp) != IBV_QPS_RTS || wr->num_sge != 1 || !wr->sg_list ||
+	    !post_has_room(&qp->sq))
+		return false;
+	sge_copy(&sge, wr->sg_list);
+	if (sge.length > CQE_INLINE_MAX || !sge.length)
+		return false;
+	*small = (struct small){
+		.wr_id = wr->wr_id,
+		.data = (const void *)(uintptr_t)sge.addr,
+		.length = sge.length,
+		.imm = wr->imm_data,
+		.opcode = wr->opcode,
+		.flags = wr->send_flags,
+	};
+	if (small->flags & IBV_SEND_INLINE)
+		return sge.length <= qp->sq.max_inline;
+	return may_read(qp, sge.lkey, sge.addr, sge.length, &small->data);
+}
+
+/* A destination other than the last is looked up on the long way. */
+static __attribute__((noinline, flatten)) bool post_datagram(struct qp *qp,
+                                                             const struct ibv_send_wr *wr)
+{
+	const struct ah *ah = wr->wr.ud.ah ? to_ah(wr->wr.ud.ah) : NULL;
+	struct small small;
+
+	if (!is_send(wr->opcode) || !ah || !qp->remote || qp->link != &link_local ||
+	    ah->av.link != qp->link || ah->av.multicast || !gather(qp, wr, &small))
+		return false;
+	if (unlikely(!peer_alive(qp->peer) || !respond_datagram(qp, &small, wr, ah)))
+		return false;
+	count_requester(qp->sh, COUNT_UNACKED, 1);
+	sent_small(qp, &small);
+	qp->sq.posted++;
 	return true;
 }
 
 __attribute__((flatten)) bool shortcut_post(struct qp *qp, const struct ibv_send_wr *wr)
 {
-	struct small small = { wr->wr_id,    NULL,       0,
-		               wr->imm_data, wr->opcode, wr->send_flags };
-	struct ibv_sge sge;
+	struct small small;
 
-	if (!is_usual(qp, wr->opcode) || qp->sq.next != qp->sq.posted ||
-	    qp->sq.wait != SQ_RUNS || qp_state(qp) != IBV_QPS_RTS || wr->num_sge != 1 ||
-	    !wr->sg_list || !post_has_room(&qp->sq))
-		return false;
-	sge_copy(&sge, wr->sg_list);
-	if (sge.length > CQE_INLINE_MAX || !sge.length)
-		return false;
-	small.length = sge.length;
-	small.data = (const void *)(uintptr_t)sge.addr;
-	if (small.flags & IBV_SEND_INLINE) {
-		if (sge.length > qp->sq.max_inline)
-			return false;
-	} else if (!may_read(qp, sge.lkey, sge.addr, sge.length, &small.data)) {
-		return false;
-	}
-	if (unlikely(!send_small(qp, &small)))
+	if (!is_usual(qp, wr->opcode)) /* costs what most is sent with nothing more */
+		return qp->sq.datagrams && post_datagram(qp, wr);
+	if (!gather(qp, wr, &small) || unlikely(!send_small(qp, &small)))
 		return false;
 	qp->sq.posted++;
 	return true;

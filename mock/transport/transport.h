@@ -80,6 +80,9 @@ enum ibv_wc_status requester_check(const struct qp *qp, const struct wqe *wqe,
 /* unacked.c: UC and UD, where nothing comes back, and all that goes by packets. As step()
  * in requester.c; false when it can do nothing more now. */
 bool apart_step(struct qp *qp);
+/* The packet of a message, but for where it goes; why it cannot be sent, else. */
+enum ibv_wc_status unacked_fill(const struct qp *qp, struct wqe *wqe, struct iovec *iov,
+                                struct packet *packet);
 
 /* window.c: binds or invalidates a memory window, the request at sq.next; the lock is
  * held. */

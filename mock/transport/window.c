@@ -6,6 +6,7 @@
 #include "transport/transport.h"
 
 #include <errno.h>
+#include "base/util.h"
 #include "object/mw.h"
 #include "transport/post.h"
 
@@ -15,8 +16,8 @@ static void to_wqe(struct wqe *wqe, uint32_t rkey, const struct ibv_mw_bind_info
 	wqe->rkey = rkey;
 	wqe->remote_addr = info->addr;
 	wqe->compare_add = info->length;
-	wqe->swap =
-	        (uint64_t)info->mw_access_flags << 32 | (info->mr ? info->mr->lkey : 0);
+	wqe->swap = (uint64_t)(info->mw_access_flags & MW_RIGHTS) << 32 |
+	            (info->mr ? info->mr->lkey : 0);
 }
 
 static struct mw_bind from_wqe(const struct wqe *wqe)
@@ -33,7 +34,10 @@ static struct mw_bind from_wqe(const struct wqe *wqe)
 int window_put_bind(struct wqe *wqe, enum ibv_mw_type type, const struct ibv_mw *mw,
                     uint32_t rkey, const struct ibv_mw_bind_info *info)
 {
-	if (!mw || mw->type != type || (info->mw_access_flags & ~MW_RIGHTS) ||
+	/* Adapters take IBV_ACCESS_LOCAL_WRITE, which means nothing for a window. */
+	const unsigned int known = MW_RIGHTS | IBV_ACCESS_LOCAL_WRITE;
+
+	if (!mw || mw->type != type || (info->mw_access_flags & ~known) ||
 	    (mw->rkey ^ rkey) >> 8)
 		return -EINVAL;
 	to_wqe(wqe, rkey, info);
@@ -61,7 +65,7 @@ static int invalidate(struct qp *qp, const struct wqe *wqe)
 	return err;
 }
 
-void window_step(struct qp *qp, struct wqe *wqe)
+COLD void window_step(struct qp *qp, struct wqe *wqe)
 {
 	int err = wqe->opcode == IBV_WR_BIND_MW ? bind(qp, wqe) : invalidate(qp, wqe);
 

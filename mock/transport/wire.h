@@ -11,6 +11,7 @@
 #include "link/roce.h"
 #include "object/device.h"
 #include "transport/transport.h"
+#include "transport/wire_guess.h"
 
 enum {
 	/* READs are asked for in parts of so many packets, so that the window bounds what
@@ -24,6 +25,7 @@ enum {
 /* The requester's; under qp->sq.lock. sq.next is the oldest WQE without an answer. */
 struct wire {
 	struct net_path path;
+	struct wire_guesses guesses;
 	uint8_t transport; /* enum bth_transport */
 	uint32_t mtu;      /* bytes */
 	/* What to send next: this packet of this WQE. */
@@ -105,10 +107,12 @@ void wire_seek(struct qp *qp, uint32_t psn);
 /* What a work request is: enum opcode_mask, 0 for one that sends nothing. */
 unsigned int wire_mask(const struct wqe *wqe);
 
-/* wire_datagram.c: false when it has to wait for room. */
-bool wire_send_datagram(struct qp *qp, const struct packet *packet);
+/* wire_datagram.c: the one at sq.next, and with it those behind that may go along. How
+ * many went; what did not waits for room. */
+unsigned int wire_send_datagrams(struct qp *qp, struct wqe *wqe,
+                                 const struct packet *packet);
 /* To the members of its group on other hosts, if this process reaches any. */
-void wire_send_to_group(struct qp *qp, const struct packet *packet);
+void wire_send_to_group(const struct packet *packet);
 
 /* wire_owed.c: a poll finds nothing: acknowledgements that waited for that go. No lock is
  * held. */

@@ -15,6 +15,16 @@ static void stray(struct qp *qp)
 	count_requester(qp->sh, COUNT_DROP_ANSWER_PSN, 1);
 }
 
+/* For nothing under way: late, unless it is far off. */
+static void unexpected(struct qp *qp, const struct roce *answer)
+{
+	int32_t off = psn_diff(answer->psn, qp->wire->una);
+
+	if (off > GUESS_FAR_PSNS || off < -GUESS_FAR_PSNS)
+		wire_guess_seen(&qp->wire->guesses);
+	stray(qp);
+}
+
 static struct wqe *oldest(const struct qp *qp)
 {
 	return sq_at(&qp->sq, qp->sq.next);
@@ -27,7 +37,7 @@ static bool is_live(const struct qp *qp)
 
 static bool expects_response(const struct wqe *wqe)
 {
-	return wire_mask(wqe) & (OP_READ | OP_ATOMIC);
+	return wire_mask(wqe) & OP_ANSWERED;
 }
 
 static uint32_t end_of(const struct qp *qp, const struct wqe *wqe)
@@ -172,11 +182,34 @@ static void take_atomic(struct qp *qp, struct wqe *wqe, const struct roce *answe
 		finish_part(qp, wqe, 1);
 }
 
+/* Answered as a READ of nothing is (annex A19.4.2). */
+static void take_written(struct qp *qp, struct wqe *wqe, const struct roce *answer)
+{
+	if (answer->length)
+		completer_fail(qp, wqe, IBV_WC_BAD_RESP_ERR);
+	else
+		finish_part(qp, wqe, 1);
+}
+
+/* What it answers, and how that is taken. */
+static void take_response(struct qp *qp, struct wqe *wqe, const struct roce *answer)
+{
+	bool atomic = opcode_info[answer->opcode].mask & OP_ATOMICACKETH;
+	unsigned int asked = wire_mask(wqe);
+
+	if (atomic && (asked & OP_ATOMIC))
+		take_atomic(qp, wqe, answer);
+	else if (!atomic && (asked & OP_READ))
+		take_read(qp, wqe, answer);
+	else if (!atomic && (asked & OP_ATOMIC_WRITE))
+		take_written(qp, wqe, answer);
+	else
+		completer_fail(qp, wqe, IBV_WC_BAD_RESP_ERR);
+}
+
 static void on_response(struct qp *qp, const struct roce *answer)
 {
 	struct wire *wire = qp->wire;
-	bool atomic = opcode_info[answer->opcode].mask & OP_ATOMICACKETH;
-	struct wqe *wqe;
 
 	if (!acknowledge(qp, answer->psn)) {
 		missing(qp);
@@ -184,13 +217,7 @@ static void on_response(struct qp *qp, const struct roce *answer)
 	}
 	if (!is_live(qp) || wire->una != answer->psn || qp->sq.next == wire->numbered)
 		return;
-	wqe = oldest(qp);
-	if (!(wire_mask(wqe) & (atomic ? OP_ATOMIC : OP_READ)))
-		completer_fail(qp, wqe, IBV_WC_BAD_RESP_ERR);
-	else if (atomic)
-		take_atomic(qp, wqe, answer);
-	else
-		take_read(qp, wqe, answer);
+	take_response(qp, oldest(qp), answer);
 }
 
 /* --- acknowledgements -----------------------------------------------------------------
@@ -277,18 +304,32 @@ static bool is_expected(const struct qp *qp, const struct roce *answer)
 	return !psn_before(answer->psn, wire->una) && psn_before(answer->psn, wire->high);
 }
 
+/* Whether it came from the peer, as far as its addresses tell. */
+static bool is_from_peer(const struct wire *wire, const struct net_path *path)
+{
+	return !memcmp(&path->remote, &wire->path.remote, sizeof(path->remote)) &&
+	       !memcmp(&path->local, &wire->path.local, sizeof(path->local));
+}
+
 void wire_answer(struct qp *qp, const struct net_path *path, const struct roce *answer)
 {
 	struct wire *wire = qp->wire;
 
 	if (!wire || !is_live(qp) || qp->sq.unacked ||
 	    (answer->opcode & BTH_TRANSPORT) != wire->transport ||
-	    memcmp(&path->remote, &wire->path.remote, sizeof(path->remote)) ||
-	    memcmp(&path->local, &wire->path.local, sizeof(path->local)) ||
-	    !is_expected(qp, answer)) {
+	    !is_from_peer(wire, path)) {
 		stray(qp);
 		return;
 	}
+	if (wire_guess_likely(&wire->guesses, path->source_port)) {
+		count_requester(qp->sh, COUNT_DROP_ANSWER_GUESS, 1);
+		return;
+	}
+	if (!is_expected(qp, answer)) {
+		unexpected(qp, answer);
+		return;
+	}
+	wire_guess_good(&wire->guesses, path->source_port);
 	if (opcode_info[answer->opcode].mask & (OP_PAYLOAD | OP_ATOMICACKETH))
 		on_response(qp, answer);
 	else

@@ -6,6 +6,7 @@
  */
 #include "transport/wire_responder.h"
 
+#include "base/util.h"
 #include "object/mr.h"
 #include "object/mw.h"
 
@@ -256,12 +257,12 @@ enum outcome wire_execute(struct wire_request *q)
 		return outcome;
 	if (q->req.mask & OP_READ)
 		return wire_execute_read(q);
-	if (q->req.mask & OP_ATOMIC)
+	if (q->req.mask & (OP_ATOMIC | OP_ATOMIC_WRITE))
 		return wire_execute_atomic(q);
 	return is_only(q->req.mask) ? whole_message(q) : part_of_message(q);
 }
 
-void wire_return_receive(struct peer *owner, struct qp_shared *qp)
+COLD void wire_return_receive(struct peer *owner, struct qp_shared *qp)
 {
 	struct wire_responder *state = wire_responder_of(qp);
 	struct packet packet = { .dest_qpn = atomic_load(&qp->qpn) };

@@ -10,6 +10,7 @@
 #include "transport/wire_responder.h"
 
 #include "host/engine.h"
+#include "host/segment.h"
 
 enum { PATIENCE_NS = 500 * 1000 };
 
@@ -60,5 +61,8 @@ static bool is_limited(void)
 
 bool wire_owe(struct qp_shared *qp)
 {
-	return !in_engine() && qp_set_put(&owed, qp) && is_limited();
+	if (in_engine() || !qp_set_put(&owed, qp) || !is_limited())
+		return false;
+	count_net(COUNT_ACK_DEFERRED, 1);
+	return true;
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "host/registry.h"
+#include "host/segment.h"
 #include "object/group.h"
 #include "transport/wire_responder.h"
 
@@ -183,7 +184,13 @@ static void take_for_group(const struct net_path *path, struct roce *roce)
 {
 	const struct peer *self = peer_self();
 
+	if (!(opcode_info[roce->opcode].mask & OP_DETH)) {
+		count_net(COUNT_DROP_MALFORMED, 1);
+		return;
+	}
 	find_members(&path->local);
+	if (!group.count)
+		count_net(COUNT_DROP_NO_MEMBER, 1);
 	for (unsigned int i = 0; i < group.count; i++) {
 		const struct group_member *to = &group.member[i];
 
@@ -201,17 +208,18 @@ static void on_packet(const struct net_path *path, const void *bth, size_t lengt
 	struct roce roce;
 
 	/* The codec counts an ICRC, and never looks at it. */
-	if (roce_decode(bth, length + ICRC_SIZE, &roce) != ROCE_OK)
+	if (roce_decode(bth, length + ICRC_SIZE, &roce) != ROCE_OK) {
+		count_net(COUNT_DROP_MALFORMED, 1);
 		return;
+	}
 	if (roce.dest_qpn == GROUP_QPN) {
-		if (opcode_info[roce.opcode].mask & OP_DETH)
-			take_for_group(path, &roce);
+		take_for_group(path, &roce);
 		return;
 	}
 	qp = find(roce.dest_qpn);
 	if (!qp)
-		return;
-	if (opcode_info[roce.opcode].mask & OP_RESPONSE)
+		count_net(COUNT_DROP_UNKNOWN_QP, 1);
+	else if (opcode_info[roce.opcode].mask & OP_RESPONSE)
 		take_answer(qp, path, &roce);
 	else
 		wire_respond(qp, path, &roce);

@@ -2,7 +2,8 @@
 /*
  * Answers of more than an acknowledgement (IBA 9.7.5.1.4, 9.7.5.1.5): responses to READs
  * are read out of the owner's memory when they are sent, and again when they are asked
- * for again; what an atomic found is kept, since it must not be executed twice.
+ * for again; what an atomic found is kept, since it must not be executed twice. An ATOMIC
+ * WRITE is answered as a READ of nothing.
  */
 #include "transport/wire_responder.h"
 
@@ -20,6 +21,7 @@ static struct wire_replay *remember(struct wire_request *q)
 		.rkey = q->roce->rkey,
 		.va = q->roce->va,
 		.length = q->roce->dma_length,
+		.kind = q->req.mask & OP_ANSWERED,
 	};
 	return replay;
 }
@@ -41,13 +43,16 @@ enum outcome wire_execute_read(struct wire_request *q)
 
 enum outcome wire_execute_atomic(struct wire_request *q)
 {
-	enum outcome outcome = execute(&q->req);
 	struct wire_replay *replay;
+	enum outcome outcome;
 
+	if ((q->req.mask & OP_RETH) && q->roce->dma_length != q->roce->length)
+		return RESP_INVALID; /* IBA 9.7.4.1.7 */
+	outcome = execute(&q->req);
 	if (outcome != RESP_DONE)
 		return outcome;
 	replay = remember(q);
-	replay->atomic = true;
+	replay->length = 0; /* nothing is read to answer it */
 	replay->original = q->req.original;
 	q->message = sizeof(replay->original);
 	return RESP_DONE;
@@ -59,9 +64,9 @@ static bool is_part(const struct wire_replay *replay, const struct wire_request 
 	uint32_t index = (q->roce->psn - replay->psn) & PSN_MASK;
 	uint64_t offset = (uint64_t)index * q->mtu;
 
-	if (index >= replay->packets || replay->atomic != !(q->req.mask & OP_READ))
+	if (index >= replay->packets || replay->kind != (q->req.mask & OP_ANSWERED))
 		return false;
-	return replay->atomic ||
+	return replay->kind != OP_READ ||
 	       (q->roce->rkey == replay->rkey && q->roce->va == replay->va + offset &&
 	        q->roce->dma_length <= replay->length - offset);
 }
@@ -81,7 +86,7 @@ enum outcome wire_replay_again(struct wire_request *q)
 			return RESP_DROP; /* it is being answered now */
 		state->repeat = *replay;
 		state->repeat.sent = 0;
-		if (!replay->atomic) {
+		if (replay->kind == OP_READ) {
 			state->repeat.psn = q->roce->psn;
 			state->repeat.va = q->roce->va;
 			state->repeat.length = q->roce->dma_length;
@@ -169,7 +174,7 @@ static bool flush(struct answers *a, struct wire_replay *replay)
 {
 	unsigned int count = a->out.count, taken = roce_out_flush(&a->out);
 
-	if (!replay->atomic)
+	if (replay->kind != OP_ATOMIC)
 		replay->sent -= count - taken;
 	else if (taken == count)
 		replay->sent = 1;
@@ -222,7 +227,7 @@ static bool reply_read(struct answers *a, struct wire_replay *replay)
 
 static bool reply_one(struct answers *a, struct wire_replay *replay)
 {
-	if (!replay->atomic)
+	if (replay->kind != OP_ATOMIC)
 		return reply_read(a, replay);
 	add_atomic(a, replay);
 	return flush(a, replay);

@@ -61,10 +61,14 @@ static enum outcome check_psn(struct wire_request *q)
 		q->home->psn_nak_sent = 0;
 		return RESP_DONE;
 	}
-	if (diff < 0)
-		return (uint32_t)-diff <= q->state->received
-		               ? RESP_DUPLICATE
-		               : drop(&q->req, COUNT_DROP_OLD_PSN);
+	if (diff > GUESS_FAR_PSNS)
+		wire_guess_seen(&q->state->guesses);
+	if (diff < 0) {
+		if ((uint32_t)-diff <= q->state->received)
+			return RESP_DUPLICATE;
+		wire_guess_seen(&q->state->guesses);
+		return drop(&q->req, COUNT_DROP_OLD_PSN);
+	}
 	if (q->home->psn_nak_sent)
 		return drop(&q->req, COUNT_DROP_GAP);
 	q->home->psn_nak_sent = 1;
@@ -75,7 +79,7 @@ static enum outcome respond_reliable(struct wire_request *q)
 {
 	enum outcome outcome = check_psn(q);
 
-	if (outcome == RESP_DUPLICATE && (q->req.mask & (OP_READ | OP_ATOMIC)))
+	if (outcome == RESP_DUPLICATE && (q->req.mask & OP_ANSWERED))
 		return wire_replay_again(q);
 	if (outcome == RESP_DONE)
 		outcome = wire_execute(q);
@@ -90,6 +94,7 @@ static void advance(struct wire_request *q)
 	struct wire_responder *state = q->state;
 
 	psn_set(q, psn_expected(q) + q->psns);
+	wire_guess_good(&state->guesses, state->path.source_port);
 	state->received =
 	        (uint32_t)min_u64((uint64_t)state->received + q->psns, 1u << 23);
 	if (q->req.mask & OP_LAST)
@@ -172,7 +177,7 @@ static void conclude(struct wire_request *q, enum outcome outcome)
 	if (outcome == RESP_DROP || (q->req.mask & OP_UNACKED))
 		return;
 	if (outcome == RESP_DONE || outcome == RESP_DUPLICATE) {
-		if (q->req.mask & (OP_READ | OP_ATOMIC))
+		if (q->req.mask & OP_ANSWERED)
 			return; /* their answers say it too */
 		if (q->roce->ack_request || outcome == RESP_DUPLICATE)
 			say(q, AETH_ACK, psn_add(psn_expected(q), (uint32_t)-1));
@@ -186,7 +191,7 @@ static void conclude(struct wire_request *q, enum outcome outcome)
 /* The answers to READs and atomics go at once. */
 static void reply(struct wire_request *q, enum outcome outcome)
 {
-	if ((q->req.mask & (OP_READ | OP_ATOMIC)) &&
+	if ((q->req.mask & OP_ANSWERED) &&
 	    (outcome == RESP_DONE || outcome == RESP_DUPLICATE))
 		wire_reply(q->req.owner, q->req.qp, q->state);
 }
@@ -224,6 +229,10 @@ static void respond_connected(struct wire_request *q, const struct net_path *pat
 	q->state = state_of(q->home);
 	if (!q->state)
 		return;
+	if (wire_guess_likely(&q->state->guesses, path->source_port)) {
+		drop(&q->req, COUNT_DROP_GUESS);
+		return;
+	}
 	q->state->path = *path;
 	q->state->path.hop_limit = 0;
 	q->req.copy = &q->state->receive;

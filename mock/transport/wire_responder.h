@@ -6,12 +6,14 @@
 
 #include "transport/request.h"
 #include "transport/wire.h"
+#include "transport/wire_guess.h"
 
-/* A READ or atomic that was executed, to be answered, perhaps more than once. */
+/* A READ, atomic or ATOMIC WRITE that was executed, to be answered, perhaps more than
+ * once. */
 struct wire_replay {
 	uint32_t psn, packets;
-	uint32_t sent; /* packets of the answer */
-	bool atomic;
+	uint32_t sent;     /* packets of the answer */
+	unsigned int kind; /* of OP_ANSWERED */
 	uint32_t rkey;
 	uint64_t va, length;
 	uint64_t original; /* what the atomic found */
@@ -23,6 +25,7 @@ struct wire_responder {
 	uint32_t msn;        /* messages executed */
 	uint32_t limit;      /* up to that one the requester was told of receives */
 	struct net_path path;
+	struct wire_guesses guesses;
 	/* The message that has begun and not ended: its first opcode, without transport.
 	 */
 	uint8_t under_way;

@@ -23,6 +23,7 @@ static const struct {
 	[IBV_WR_ATOMIC_FETCH_AND_ADD] = { .only = RC_FETCH_ADD },
 	[IBV_WR_LOCAL_INV] = { .only = NO_PACKET },
 	[IBV_WR_BIND_MW] = { .only = NO_PACKET },
+	[IBV_WR_ATOMIC_WRITE] = { .only = RC_ATOMIC_WRITE },
 };
 
 unsigned int wire_mask(const struct wqe *wqe)
@@ -42,7 +43,12 @@ struct turn {
 	unsigned int iovs;
 };
 
-enum { TAG_READ = 1u << 24 }; /* beside the PSN */
+enum {
+	TAG_READ = 1u << 24, /* beside the PSN */
+	GATHER_BYTES = 256,  /* of small messages … */
+	GATHER_MOST = 32,    /* … so many go together … */
+	GATHER_BEHIND = 16,  /* … when so many packets are under way */
+};
 
 static bool is_unacked(const struct qp *qp)
 {
@@ -92,7 +98,7 @@ static bool fits_window(const struct qp *qp, const struct turn *turn)
 
 	if (is_unacked(qp))
 		return true;
-	if (turn->mask & (OP_READ | OP_ATOMIC)) {
+	if (turn->mask & OP_ANSWERED) {
 		if (wire->reads >= qp->attr.max_rd_atomic)
 			return false;
 		more = turn->mask & OP_READ
@@ -172,7 +178,7 @@ static void ask_now_and_then(struct qp *qp, struct roce *packet)
 	if (is_unacked(qp))
 		return;
 	if (++wire->unasked >= wire->window / 4 ||
-	    (opcode_info[packet->opcode].mask & (OP_READ | OP_ATOMIC)))
+	    (opcode_info[packet->opcode].mask & OP_ANSWERED))
 		packet->ack_request = true;
 	if (packet->ack_request)
 		wire->unasked = 0;
@@ -187,7 +193,7 @@ static void step_on(struct qp *qp, const struct turn *turn)
 		wire->packet = part_end(wire->packet, turn->packets);
 	else
 		wire->packet++;
-	wire->reads += (turn->mask & (OP_READ | OP_ATOMIC)) != 0;
+	wire->reads += (turn->mask & OP_ANSWERED) != 0;
 	if (wire->packet == turn->packets) {
 		wire->send++;
 		wire->packet = 0;
@@ -369,9 +375,8 @@ static bool add_next(struct qp *qp, struct turn *turn)
 	payload = (struct roce_payload){ turn->iov, turn->iovs,
 		                         (uint64_t)wire->packet * wire->mtu };
 	ask_now_and_then(qp, &packet);
-	while (!roce_out_add(
-	        &turn->out, &packet, &payload,
-	        packet.psn | (turn->mask & (OP_READ | OP_ATOMIC) ? TAG_READ : 0))) {
+	while (!roce_out_add(&turn->out, &packet, &payload,
+	                     packet.psn | (turn->mask & OP_ANSWERED ? TAG_READ : 0))) {
 		flush(qp, turn);
 		if (qp->sq.blocked || qp_state(qp) > IBV_QPS_SQD)
 			return false;
@@ -411,11 +416,31 @@ static void send_what_may_go(struct qp *qp)
 		flush(qp, &turn);
 }
 
+static bool is_small(const struct qp *qp, uint32_t index)
+{
+	return sq_at(&qp->sq, index)->length <= GATHER_BYTES;
+}
+
+/*
+ * A system call costs as much for one small message as for many. Those that come while a
+ * good number of others is under way wait until there are enough for one, or something
+ * is answered, which the last that was sent asked for: this runs again then.
+ */
+static bool is_worth_waiting(const struct qp *qp)
+{
+	const struct wire *wire = qp->wire;
+
+	return wire->send == wire->numbered && !wire->unasked && !is_unacked(qp) &&
+	       wire_in_flight(qp) >= GATHER_BEHIND &&
+	       qp->sq.posted - wire->send < GATHER_MOST && is_small(qp, wire->send) &&
+	       is_small(qp, qp->sq.posted - 1);
+}
+
 void wire_run(struct qp *qp)
 {
 	struct wire *wire = qp->wire;
 
-	if (!qp->sq.blocked && wire->send != qp->sq.posted)
+	if (!qp->sq.blocked && wire->send != qp->sq.posted && !is_worth_waiting(qp))
 		send_what_may_go(qp);
 	qp->sq.started = qp->sq.next != wire->numbered;
 	if (!is_unacked(qp) && qp_state(qp) <= IBV_QPS_SQD)

@@ -73,6 +73,26 @@ void grh_encode(const struct grh *grh, uint8_t room[GRH_LENGTH])
 	write_bytes(&w, grh->dgid, sizeof(grh->dgid));
 }
 
+static void put_u16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+void grh_set_length(uint8_t room[GRH_LENGTH], uint16_t length)
+{
+	uint8_t *header = room + IPV4_AT, *check = header + IPV4_CHECKSUM_AT;
+	uint32_t sum;
+
+	if (room[0] >> 4 == 6) {
+		put_u16(room + 4, length);
+		return;
+	}
+	put_u16(header + 2, (uint32_t)IPV4_LENGTH + length);
+	sum = (0xffffu ^ ((uint32_t)check[0] << 8 | check[1])) + length;
+	put_u16(check, ~((sum & 0xffff) + (sum >> 16)));
+}
+
 static void decode_ipv4(const uint8_t *header, struct grh *grh)
 {
 	struct reader r = reader_of(header, IPV4_LENGTH);

@@ -31,6 +31,8 @@ struct grh {
 
 /* IPv4 when both are mapped IPv4 addresses. */
 void grh_encode(const struct grh *grh, uint8_t room[GRH_LENGTH]);
+/* The length of one that was encoded with none; its checksum follows (RFC 1624). */
+void grh_set_length(uint8_t room[GRH_LENGTH], uint16_t length);
 /* 0, or -EINVAL when the bytes are neither of the two headers. */
 int grh_decode(const uint8_t bytes[GRH_LENGTH], struct grh *grh);
 

@@ -41,6 +41,7 @@ enum bth_opcode {
 	RC_FETCH_ADD = 0x14,
 	RC_SEND_LAST_INVALIDATE = 0x16,
 	RC_SEND_ONLY_INVALIDATE = 0x17,
+	RC_ATOMIC_WRITE = 0x1d, /* annex A19.4.2 */
 	UD_SEND_ONLY = BTH_UD | RC_SEND_ONLY,
 	UD_SEND_ONLY_IMM = BTH_UD | RC_SEND_ONLY_IMM,
 	NO_PACKET = 0xff, /* reserved by its manufacturer: of requests that send none */
@@ -70,6 +71,11 @@ enum opcode_mask {
 	OP_PAYLOAD = 1 << 16,
 	/* what comes of it */
 	OP_UNACKED = 1 << 17, /* never answered: UC, UD */
+	/* what it does, once more */
+	OP_ATOMIC_WRITE = 1 << 18,
+	/* answered by more than an acknowledgement: those that are under way are limited
+	 * (IBA 9.7.4.1.3, annex A19.4.2) */
+	OP_ANSWERED = OP_READ | OP_ATOMIC | OP_ATOMIC_WRITE,
 };
 
 struct opcode_info {

@@ -192,13 +192,16 @@ static int closed(const struct client *client)
 	return fault((enum fault) - client->reason, "%s", client->reason_text);
 }
 
+int client_check_session(const struct client *client)
+{
+	return client->closed ? closed(client) : 0;
+}
+
 int client_run(struct client *client)
 {
 	int handled = srdma_worker_run(client->worker, 0);
 
-	if (handled < 0)
-		return fault_srdma(handled);
-	return client->closed ? closed(client) : 0;
+	return handled < 0 ? fault_srdma(handled) : client_check_session(client);
 }
 
 /* One step of a wait that ends at `deadline`. */
@@ -271,16 +274,15 @@ int client_ask(struct client *client, struct exchange *exchange,
  * Life
  */
 
-static int set_context(struct client *client)
+int client_context_new(const struct client_options *o, struct srdma_context **out)
 {
-	const struct client_options *o = &client->options;
 	struct srdma_context *context;
 	uint64_t step = o->timeout_ms < 600000 ? o->timeout_ms : 600000;
 	int error = srdma_context_new(&context);
 
 	if (error)
 		return fault_srdma(error);
-	client->context = context;
+	*out = context;
 	if ((error = srdma_context_set_text(context, SRDMA_OPT_CERTIFICATE,
 	                                    o->certificate)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_KEY, o->key)) ||
@@ -289,13 +291,16 @@ static int set_context(struct client *client)
 	    (error = srdma_context_set_text(context, SRDMA_OPT_SERVER_NAME,
 	                                    o->server_name)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, o->device)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_FABRIC_PROVIDER,
+	                                    o->fabric_provider)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_TRANSPORT,
+	                                      o->transport)) ||
 	    (o->connect && (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT,
 	                                                     o->connect))) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
 	                                      o->protection)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_STEP_TIMEOUT, step)) ||
-	    (error = srdma_context_load(context)) ||
-	    (error = srdma_worker_new(context, &client->worker)))
+	    (error = srdma_context_load(context)))
 		return fault_srdma(error);
 	return 0;
 }
@@ -316,12 +321,17 @@ static int wait_for_session(struct client *client)
 
 int client_open(struct client *client, const char *host, const char *port)
 {
-	int error = set_context(client);
+	int error = client_context_new(&client->options, &client->context);
 
 	if (error)
 		return error;
-	error = srdma_connect(client->worker, host, port, &handlers, client,
-	                      &client->session);
+	error = srdma_context_set_number(client->context, SRDMA_OPT_MESSAGE_SIZE,
+	                                 APP_MESSAGE_SIZE);
+	if (!error)
+		error = srdma_worker_new(client->context, &client->worker);
+	if (!error)
+		error = srdma_connect(client->worker, host, port, &handlers, client,
+		                      &client->session);
 	if (error)
 		return fault_srdma(error);
 	channel_init(&client->channel, client->session, NULL);
@@ -338,20 +348,42 @@ int client_need_jobs(struct client *client)
 	return 0;
 }
 
-static int close_in_order(struct client *client)
+/* Until `unsent` has nothing that waits any more, if it is given, or it is closed. */
+static int run_until(struct client *client, const struct channel *unsent,
+                     uint64_t deadline)
 {
-	uint64_t deadline = clock_us() + CLOSE_PATIENCE_MS * UINT64_C(1000);
-
-	srdma_session_close(client->session);
-	while (!client->closed && clock_us() < deadline) {
+	while (!client->closed && clock_us() < deadline &&
+	       (!unsent || channel_is_blocked(unsent))) {
 		int handled = srdma_worker_run(client->worker, 100);
 
 		if (handled < 0)
 			return fault_srdma(handled);
 	}
+	return 0;
+}
+
+static int close_in_order(struct client *client)
+{
+	uint64_t deadline = clock_us() + CLOSE_PATIENCE_MS * UINT64_C(1000);
+	int error;
+
+	/* What waits for credit, such as why a file was given up, is to arrive too. */
+	error = run_until(client, &client->channel, deadline);
+	srdma_session_close(client->session);
+	if (!error)
+		error = run_until(client, NULL, deadline);
+	if (error)
+		return error;
 	if (!client->closed || client->reason == -FAULT_CLOSED)
 		return 0;
 	return closed(client);
+}
+
+/* So that transfers end, and nothing but to clear up comes of what the pool has. */
+static void break_off(struct client *client)
+{
+	srdma_session_abort(client->session, "gave up closing in order");
+	run_until(client, NULL, clock_us() + CLOSE_PATIENCE_MS * UINT64_C(1000));
 }
 
 int client_close(struct client *client)
@@ -360,10 +392,14 @@ int client_close(struct client *client)
 
 	if (client->session && client->established && !client->closed)
 		error = close_in_order(client);
-	jobs_free(client->jobs);
+	if (client->established && !client->closed)
+		break_off(client);
+	jobs_end(client->jobs);
 	if (client->session)
 		srdma_session_free(client->session);
 	srdma_worker_free(client->worker);
+	jobs_free(client->jobs);
 	srdma_context_free(client->context);
+	*client = (struct client){ .options = client->options };
 	return error;
 }

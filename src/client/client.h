@@ -39,10 +39,16 @@ struct client {
 	char reason_text[FAULT_TEXT];
 };
 
+/* With these options, loaded; *out is to be freed on failure too. 0 or a fault. */
+int client_context_new(const struct client_options *options, struct srdma_context **out);
+
 /* Everything up to an established session. 0 or a fault with a sentence. */
 int client_open(struct client *client, const char *host, const char *port);
 
-/* Closes in order if it is open, and frees. A fault that the close brought to light. */
+/*
+ * Closes in order if it is open, and frees; it can be opened again. A fault that the
+ * close brought to light.
+ */
 int client_close(struct client *client);
 
 uint32_t client_next_id(struct client *client);
@@ -62,6 +68,12 @@ int client_pause(struct client *client, uint64_t ms);
 /* Sends `request` under the exchange's new id, and waits for the exchange to be done. */
 int client_ask(struct client *client, struct exchange *exchange,
                struct app_message *request);
+
+/*
+ * How the session ended, if it has: with an answer may come the end, and nothing can be
+ * begun on it then.
+ */
+int client_check_session(const struct client *client);
 
 /* What is waiting, without blocking; for a caller that polls the worker itself. */
 int client_run(struct client *client);

@@ -7,8 +7,8 @@
 #define HELP_COLUMN 6
 
 static const struct command *const commands[] = {
-	&ping_command, &send_command, &write_command, &read_command,
-	&put_command,  &get_command,  &ls_command,    &shell_command,
+	&ping_command, &send_command, &write_command, &read_command,  &put_command,
+	&get_command,  &ls_command,   &shell_command, &bench_command,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -50,6 +50,10 @@ void command_help_all(void)
 static const struct command_options defaults = {
 	.count = 100,
 	.size = 56,
+	.clients = 100,
+	.processes = 2,
+	.opening = 64,
+	.for_ms = 5000,
 };
 
 int call_parse(struct call *call, const struct command *command,
@@ -72,6 +76,7 @@ int call_parse(struct call *call, const struct command *command,
 
 void call_clear(const struct command *command, struct call *call)
 {
+	resume_clear(&call->resume);
 	if (command->options)
 		cli_clear(command->options, &call->options);
 }

@@ -5,11 +5,14 @@
 
 #include "client/client.h"
 #include "client/report.h"
+#include "client/resume.h"
 
 struct call {
 	struct client *client;
 	struct report *report;
+	const char *host, *port;
 	struct command_options options;
+	struct resume resume;
 	char **words; /* arguments that are no options */
 	int count;
 };
@@ -20,6 +23,8 @@ struct command {
 	const char *help;
 	const struct option_spec *options; /* NULL: none */
 	int least, most;                   /* words */
+	bool alone;   /* no session is there for it: it opens its own */
+	bool repeats; /* in another session, when one broke: nothing is done twice */
 	/* What is wrong without a server to ask: before it is connected. May be NULL. */
 	int (*check)(const struct call *call);
 	int (*run)(struct call *call);
@@ -45,5 +50,6 @@ extern const struct command put_command;
 extern const struct command get_command;
 extern const struct command ls_command;
 extern const struct command shell_command;
+extern const struct command bench_command;
 
 #endif

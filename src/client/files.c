@@ -22,6 +22,7 @@ static void on_finished(struct transfer *transfer)
 	moving->result = transfer->result;
 	snprintf(moving->text, sizeof(moving->text), "%s", transfer->text);
 	moving->bytes = transfer->bytes;
+	moving->resumed = transfer->resumed;
 	moving->us = transfer->ended_us - transfer->started_us;
 	format_hex(moving->sha256, transfer->sha256, sizeof(transfer->sha256));
 }
@@ -111,6 +112,7 @@ void moving_report(const struct call *call, const struct moving *moving, const c
 	json_string(json, "to", to);
 	json_string(json, "sha256", moving->sha256);
 	json_bool(json, "verified", true);
+	json_uint(json, "resumed_bytes", moving->resumed);
 	report_say(call->report, "%s '%s' as '%s': %s in %s, %s, SHA-256 %s", verb, from,
 	           to, format_size(size, moving->bytes),
 	           format_duration(duration, moving->us),

@@ -16,6 +16,7 @@ struct moving {
 	int result;
 	char text[FAULT_TEXT];
 	uint64_t bytes;
+	uint64_t resumed;
 	uint64_t us;
 	char sha256[SHA256_TEXT];
 };

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/platform.h"
 #include "client/files.h"
 #include "program/newfile.h"
 
@@ -20,6 +22,7 @@ struct target {
 struct offer {
 	struct exchange exchange;
 	uint64_t size;
+	int64_t changed;
 };
 
 static void on_found(struct exchange *exchange, const struct app_message *message)
@@ -29,6 +32,7 @@ static void on_found(struct exchange *exchange, const struct app_message *messag
 	if (message->type != APP_FOUND)
 		return;
 	offer->size = message->found.size;
+	offer->changed = message->found.changed;
 	exchange->done = true;
 }
 
@@ -86,7 +90,7 @@ static int open_target(const struct call *call, struct target *target)
 	length = (size_t)(target->name - target->path);
 	memcpy(directory, target->path, length);
 	memcpy(directory + length, ".", 2);
-	target->dirfd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	target->dirfd = platform_open_directory(directory);
 	if (target->dirfd < 0)
 		return fault_errno(errno, "cannot create '%s'", target->path);
 	return 0;
@@ -112,16 +116,31 @@ static int call_off(struct client *client, uint32_t id, int error)
 	return fault((enum fault) - error, "%s", text);
 }
 
+/* What there is from a session before, or a new file; the directory is taken over. */
+static int begin(struct call *call, const struct target *target,
+                 const struct offer *offer, struct partial *partial)
+{
+	struct newfile *file;
+	int error;
+
+	if (resume_take(&call->resume, offer->size, offer->changed, partial)) {
+		close(target->dirfd);
+		return 0;
+	}
+	error = newfile_create(target->dirfd, target->name, target->path,
+	                       call->options.force, offer->size, &file);
+	return error ? error : partial_begin(partial, file);
+}
+
 static int receive(struct call *call, struct moving *moving, struct target *target,
                    const struct offer *offer)
 {
 	struct client *client = call->client;
-	struct newfile *file;
-	int error = newfile_create(target->dirfd, target->name, target->path,
-	                           call->options.force, offer->size, &file);
+	struct partial partial;
+	int error = begin(call, target, offer, &partial);
 
 	if (!error)
-		error = receiver_start(&client->channel, offer->exchange.id, file,
+		error = receiver_start(&client->channel, offer->exchange.id, &partial,
 		                       offer->size, &moving_events, moving,
 		                       &moving->transfer);
 	if (error)
@@ -138,7 +157,11 @@ static int move(struct call *call, struct moving *moving)
 
 	call->client->channel.sync = !call->options.no_sync;
 	if (!error)
+		error = resume_prepare(&call->resume, call->client);
+	if (!error)
 		error = ask(call, &offer);
+	if (!error)
+		error = client_check_session(call->client);
 	if (!error)
 		error = open_target(call, &target);
 	if (error)
@@ -178,6 +201,7 @@ const struct command get_command = {
 	.options = options,
 	.least = 1,
 	.most = 2,
+	.repeats = true,
 	.check = check,
 	.run = run,
 };

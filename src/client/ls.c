@@ -79,5 +79,6 @@ const struct command ls_command = {
 	.arguments = "[EXPORT[/DIR]]",
 	.help = "list the server's exports, or a directory in one",
 	.most = 1,
+	.repeats = true,
 	.run = run,
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "client/command.h"
+#include "client/retry.h"
 #include "program/logger.h"
 
 static int print_help(void)
@@ -41,6 +42,24 @@ static int fail(const struct client *client, const char *command, int error)
 	return status;
 }
 
+/* In a session, and with --reconnect in as many as it takes. */
+static int attempt(struct client *client, const struct command *command,
+                   struct call *call)
+{
+	struct retry retry = { 0 };
+	int error;
+
+	if (command->alone)
+		return command->run(call);
+	do {
+		retry_begin(&retry);
+		error = client_open(client, call->host, call->port);
+		if (!error)
+			error = command->run(call);
+	} while (error && retry_again(&retry, call, command, error));
+	return error;
+}
+
 static int run_command(struct client *client, const struct command *command,
                        struct call *call, const char *server)
 {
@@ -51,12 +70,12 @@ static int run_command(struct client *client, const struct command *command,
 	report_begin(&report, command->name, client->options.json);
 	call->client = client;
 	call->report = &report;
-	logger_start(client->options.log_level, false);
+	call->host = host;
+	call->port = port;
+	logger_start(client->options.log_level, LOG_TEXT);
 	client_catch_signals();
 	if (!error)
-		error = client_open(client, host, port);
-	if (!error)
-		error = command->run(call);
+		error = attempt(client, command, call);
 	status = report_end(&report, client, error);
 	if (client_close(client) && status == EXIT_SUCCESS) {
 		fprintf(stderr, "secure_client: %s\n", fault_text());

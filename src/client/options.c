@@ -28,6 +28,14 @@ const struct option_spec client_specs[] = {
 	{ "device", 'd', "NAME",
 	  "RDMA device (default: the one that has the address of the connection)",
 	  option_text, AT(device) },
+	{ "transport", 0, "HOW",
+	  "what messages travel by: verbs (RDMA queue pairs), or fabric (libfabric, as "
+	  "for AWS's EFA); the server has to do the same (default: verbs)",
+	  option_transport, AT(transport) },
+	{ "fabric-provider", 0, "NAME",
+	  "libfabric's provider, of those that fi_info -t FI_EP_RDM lists, as efa, tcp, "
+	  "shm or verbs (default: its first)",
+	  option_text, AT(fabric_provider) },
 	{ "connect", 0, "HOW",
 	  "how the queue pair is connected: direct, cm (librdmacm), or any: direct if "
 	  "the "
@@ -42,6 +50,11 @@ const struct option_spec client_specs[] = {
 	{ "timeout", 't', "TIME",
 	  "give up when the server has not answered for so long (default: 30s)",
 	  option_duration, AT(timeout_ms), 1, 3600000 },
+	{ "reconnect", 0, "N",
+	  "when there is no session, or put, get or ls lose theirs, try again, up to N "
+	  "times in a row with longer and longer waits; put and get go on where they "
+	  "were (default: 0)",
+	  option_count, AT(reconnect), 0, 1000000 },
 	{ "log-level", 0, "LEVEL", "error, warn, info or debug (default: error)",
 	  option_log_level, AT(log_level) },
 	{ "json", 0, NULL, "print results as JSON, one object for each command",
@@ -55,6 +68,7 @@ const struct option_spec client_specs[] = {
 void client_options_default(struct client_options *options)
 {
 	*options = (struct client_options){
+		.transport = SRDMA_TRANSPORT_VERBS,
 		.protection = SRDMA_PROTECTION_SEALED,
 		.timeout_ms = DEFAULT_TIMEOUT,
 		.log_level = SRDMA_LOG_ERROR,

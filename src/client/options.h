@@ -15,9 +15,12 @@ struct client_options {
 	char *crl;
 	char *server_name;
 	char *device;
+	char *fabric_provider;
+	unsigned transport;
 	unsigned connect; /* 0: what suits */
 	unsigned protection;
 	uint64_t timeout_ms;
+	uint64_t reconnect; /* attempts in a row; 0: none */
 	enum srdma_log_level log_level;
 	bool json;
 	bool help;
@@ -31,6 +34,9 @@ struct command_options {
 	uint64_t size;
 	uint64_t offset;
 	uint64_t length;
+	uint64_t clients, processes, opening;
+	uint64_t for_ms;
+	uint64_t server_pid;
 	char *text;
 	char *file;
 	char *output;

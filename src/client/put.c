@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/platform.h"
 #include "client/files.h"
 #include "client/listing.h"
 
@@ -34,7 +35,7 @@ static int open_source(const char *path, int *fd, uint64_t *size)
 	}
 	if (S_ISREG(st.st_mode) && !is_standard_input(path))
 		*size = (uint64_t)st.st_size;
-	posix_fadvise(*fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	platform_will_read_on(*fd);
 	return 0;
 }
 
@@ -87,8 +88,10 @@ static int start(struct call *call, struct moving *moving, const char *target)
 	struct client *client = call->client;
 	struct app_message request = { .type = APP_PUT, .id = client_next_id(client) };
 	uint64_t size;
-	int fd, error = open_source(call->words[0], &fd, &size);
+	int fd, error = client_check_session(client);
 
+	if (!error)
+		error = open_source(call->words[0], &fd, &size);
 	if (error)
 		return error;
 	error = sender_start(&client->channel, request.id, fd, size, call->words[0],
@@ -97,6 +100,10 @@ static int start(struct call *call, struct moving *moving, const char *target)
 		return error;
 	request.put.size = size;
 	request.put.flags = call->options.force ? APP_PUT_REPLACE : 0;
+	if (call->resume.able && size != APP_SIZE_UNKNOWN) {
+		request.put.flags |= APP_PUT_RESUMABLE;
+		memcpy(request.put.token, call->resume.token, APP_TOKEN);
+	}
 	request.put.path = (struct app_bytes){ target, strlen(target) };
 	return channel_send(&client->channel, &request);
 }
@@ -106,6 +113,9 @@ static int move(struct call *call, struct moving *moving)
 	char target[APP_PATH_MAX + 1];
 	int error = client_need_jobs(call->client);
 
+	call->resume.once = is_standard_input(call->words[0]);
+	if (!error)
+		error = resume_prepare(&call->resume, call->client);
 	if (!error)
 		error = choose_target(call, target, sizeof(target));
 	if (error)
@@ -145,6 +155,7 @@ const struct command put_command = {
 	.options = options,
 	.least = 1,
 	.most = 2,
+	.repeats = true,
 	.check = check,
 	.run = run,
 };

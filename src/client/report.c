@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "client/report.h"
+#include "program/attested.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,7 +56,8 @@ static void add_session(struct json *json, const struct client *client)
 	json_string(json, "address", srdma_session_address(session));
 	json_string(json, "server", srdma_identity_text(srdma_session_peer(session)));
 	json_string(json, "tls", a.tls);
-	json_string(json, "connect", a.connect == SRDMA_CONNECT_CM ? "cm" : "direct");
+	json_string(json, "transport", attested_transport(&a));
+	json_string(json, "connect", attested_connect(&a));
 	json_string(json, "protection", a.protection);
 	json_string(json, "device", a.device);
 	json_string(json, "gid", a.gid);
@@ -64,6 +66,7 @@ static void add_session(struct json *json, const struct client *client)
 	json_string(json, "psn_peer", a.psn_peer);
 	add_checks(json, a.checked);
 	json_bool(json, "psn_exchanged", a.checked == SRDMA_ATTESTED_ALL);
+	json_bool(json, "proven", attested_all(&a));
 	json_uint(json, "established_us", stats.established_us);
 	json_close(json, '}');
 }
@@ -81,9 +84,8 @@ static void print_json(struct report *report, const struct client *client, int e
 		json_string(&json, "code", fault_name(error));
 		json_string(&json, "message", text);
 		json_close(&json, '}');
-	} else {
-		json_members(&json, &report->json);
 	}
+	json_members(&json, &report->json); /* what there is to say all the same, too */
 	if (client)
 		add_session(&json, client);
 	json_close(&json, '}');

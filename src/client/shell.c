@@ -44,8 +44,9 @@ static void run_words(struct shell *shell, int count, char **words)
 
 	report_begin(&report, words[0], client->options.json);
 	call.report = &report;
-	if (!command || command == &shell_command)
-		error = fault(FAULT_USAGE, "there is no command '%s': 'help' shows them",
+	if (!command || command == &shell_command || command->alone)
+		error = fault(FAULT_USAGE,
+		              "there is no command '%s' here: 'help' shows them",
 		              words[0]);
 	else
 		error = call_parse(&call, command, NULL, count, words);

@@ -111,7 +111,9 @@ static void get_put(struct reader *r, struct app_message *m)
 	m->put.size = get_u64(r);
 	m->put.flags = get_u32(r);
 	m->put.path = get_text(r, APP_PATH_MAX);
-	if (m->put.flags & ~(uint32_t)APP_PUT_REPLACE)
+	if (m->put.flags & APP_PUT_RESUMABLE)
+		get_copy(r, m->put.token, APP_TOKEN);
+	if (m->put.flags & ~(uint32_t)APP_PUT_FLAGS)
 		r->bad = true;
 }
 
@@ -120,6 +122,8 @@ static void put_put(struct writer *w, const struct app_message *m)
 	put_u64(w, m->put.size);
 	put_u32(w, m->put.flags);
 	put_text(w, &m->put.path, APP_PATH_MAX);
+	if (m->put.flags & APP_PUT_RESUMABLE)
+		put_bytes(w, m->put.token, APP_TOKEN);
 }
 
 static void get_found(struct reader *r, struct app_message *m)
@@ -144,6 +148,30 @@ static void put_ready(struct writer *w, const struct app_message *m)
 {
 	put_u32(w, m->ready.slot_size);
 	put_u16(w, m->ready.slots);
+}
+
+static void get_resume(struct reader *r, struct app_message *m)
+{
+	get_ready(r, m);
+	m->ready.offset = get_u64(r);
+	get_copy(r, m->ready.sha256, SHA256_BYTES);
+}
+
+static void put_resume(struct writer *w, const struct app_message *m)
+{
+	put_ready(w, m);
+	put_u64(w, m->ready.offset);
+	put_bytes(w, m->ready.sha256, SHA256_BYTES);
+}
+
+static void get_features(struct reader *r, struct app_message *m)
+{
+	m->features = get_u32(r);
+}
+
+static void put_features(struct writer *w, const struct app_message *m)
+{
+	put_u32(w, m->features);
 }
 
 static void get_chunk(struct reader *r, struct app_message *m)
@@ -216,6 +244,8 @@ static const struct {
 	[APP_END] = { "END", get_end, put_end },
 	[APP_DONE] = { "DONE", get_end, put_end },
 	[APP_FAIL] = { "FAIL", get_fail, put_fail },
+	[APP_FEATURES] = { "FEATURES", get_features, put_features },
+	[APP_RESUME] = { "RESUME", get_resume, put_resume },
 };
 
 const char *app_type_name(unsigned type)

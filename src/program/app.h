@@ -26,7 +26,17 @@
 #define APP_PATH_MAX     4095
 #define APP_NAME_MAX     255
 #define APP_TEXT_MAX     399
+#define APP_TOKEN        16
 #define APP_SIZE_UNKNOWN UINT64_MAX
+
+/*
+ * What either program receives in a message, unless told otherwise. Sealed files come in
+ * such pieces, each of which wakes its receiver if that waits. Those that are on the way
+ * at a time are a quarter of a transfer's region; with all of its buffers (36 to
+ * receive, 17 to send) and that region, a client stays below the 8 MiB that any user may
+ * lock on most systems.
+ */
+#define APP_MESSAGE_SIZE (64u << 10)
 
 /* Tags of grants: what a region is for. */
 #define APP_TAG_SCRATCH      UINT64_C(1)
@@ -43,20 +53,33 @@ enum app_type {
 	APP_DIGEST_IS,     /* <- SHA-256 */
 	APP_LIST,          /* -> path; empty: the exports */
 	APP_ENTRIES,       /* <- last u8, entries … ; more follow unless last */
-	APP_PUT,   /* -> size u64 (or unknown), flags u32, path: I have this file */
-	APP_GET,   /* -> path */
-	APP_FOUND, /* <- size u64, time of last change i64: this is the file */
-	APP_READY, /* receiver: slot size u32, slots u16: write into my region */
-	APP_CHUNK, /* sender: index u64, length u32: is in slot index mod slots */
-	APP_TAKEN, /* receiver: index u64: all slots up to this one are free */
-	APP_END,   /* sender: length u64, SHA-256 of the whole */
-	APP_DONE,  /* receiver: the same, of what it has, verified and in place */
-	APP_FAIL,  /* either: fault u16, sentence: ends the exchange */
+	APP_PUT,      /* -> size u64 (or unknown), flags u32, path: I have this file */
+	APP_GET,      /* -> path */
+	APP_FOUND,    /* <- size u64, time of last change i64: this is the file */
+	APP_READY,    /* receiver: slot size u32, slots u16: write into my region */
+	APP_CHUNK,    /* sender: index u64, length u32: is in slot index mod slots */
+	APP_TAKEN,    /* receiver: index u64: all slots up to this one are free */
+	APP_END,      /* sender: length u64, SHA-256 of the whole */
+	APP_DONE,     /* receiver: the same, of what it has, verified and in place */
+	APP_FAIL,     /* either: fault u16, sentence: ends the exchange */
+	APP_FEATURES, /* -> u32 app_feature: mine; <- the same: those that we both have */
+	APP_RESUME,   /* receiver: READY, offset u64, SHA-256: I have that much of it */
 	APP_TYPES,
+};
+
+/* What this release has beyond version 1: FEATURES says so, before it is used. */
+enum app_feature {
+	APP_FEATURE_RESUME = 1, /* RESUME and APP_PUT_RESUMABLE */
+	APP_FEATURES_ALL = 1,
 };
 
 enum app_put_flag {
 	APP_PUT_REPLACE = 1, /* an existing file may be replaced */
+	/* A name of the transfer, 16 random bytes, is behind the path: keep what there is
+	   of the file if the session breaks, go on with what there is of one of that
+	   name. */
+	APP_PUT_RESUMABLE = 2,
+	APP_PUT_FLAGS = 3,
 };
 
 /* Not terminated; points into the message. */
@@ -101,7 +124,8 @@ struct app_message {
 			uint64_t size;
 			uint32_t flags;
 			struct app_bytes path;
-		} put; /* PUT */
+			uint8_t token[APP_TOKEN]; /* if it is resumable */
+		} put;                            /* PUT */
 		struct {
 			uint64_t size;
 			int64_t changed;
@@ -109,7 +133,10 @@ struct app_message {
 		struct {
 			uint32_t slot_size;
 			uint16_t slots;
-		} ready; /* READY */
+			uint64_t offset;              /* 0 in READY */
+			uint8_t sha256[SHA256_BYTES]; /* RESUME */
+		} ready;                              /* READY, RESUME */
+		uint32_t features;                    /* FEATURES */
 		struct {
 			uint64_t index;
 			uint32_t length;

@@ -161,7 +161,7 @@ int channel_on_message(struct channel *channel, const struct app_message *messag
 	struct transfer *transfer = transfer_find(channel, message->id);
 
 	*taken = transfer != NULL;
-	return transfer ? transfer->ops->message(transfer, message) : 0;
+	return transfer ? transfer_message(transfer, message) : 0;
 }
 
 void channel_on_closed(struct channel *channel, int code, const char *text)
@@ -169,6 +169,8 @@ void channel_on_closed(struct channel *channel, int code, const char *text)
 	list_for_each_safe (node, &channel->transfers) {
 		struct transfer *transfer = container_of(node, struct transfer, node);
 
+		if (!transfer->finished)
+			transfer->broke = true;
 		transfer_finish(transfer, code, text);
 		transfer->ops->closed(transfer);
 	}

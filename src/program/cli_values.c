@@ -71,6 +71,20 @@ int option_duration(const struct option_spec *spec, void *place, const char *val
 	return 0;
 }
 
+int option_transport(const struct option_spec *spec, void *place, const char *value)
+{
+	unsigned *transport = place;
+
+	(void)spec;
+	if (strcmp(value, "verbs") == 0)
+		*transport = SRDMA_TRANSPORT_VERBS;
+	else if (strcmp(value, "fabric") == 0)
+		*transport = SRDMA_TRANSPORT_FABRIC;
+	else
+		return fault(FAULT_USAGE, "'%s' is none of verbs, fabric", value);
+	return 0;
+}
+
 int option_connect(const struct option_spec *spec, void *place, const char *value)
 {
 	unsigned *mask = place;

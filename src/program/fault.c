@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/platform.h"
 #include "srdma.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -126,7 +127,7 @@ int fault_errno(int error, const char *format, ...)
 	va_end(args);
 	used = strlen(sentence);
 	snprintf(sentence + used, sizeof(sentence) - used, ": %s",
-	         strerror_r(error, reason, sizeof(reason)));
+	         platform_error_text(error, reason, sizeof(reason)));
 	return -(int)fault_of_errno(error);
 }
 

@@ -12,6 +12,7 @@ struct jobs {
 	pthread_cond_t work;
 	struct list jobs;
 	bool ending;
+	bool over; /* the threads are gone */
 	unsigned threads;
 	pthread_t thread[];
 };
@@ -104,15 +105,19 @@ int jobs_new(unsigned threads, struct jobs **out)
 void jobs_submit(struct jobs *pool, struct srdma_worker *worker, struct job *job)
 {
 	job->worker = worker;
+	if (pool->over) {
+		run_job(job);
+		return;
+	}
 	pthread_mutex_lock(&pool->lock);
 	list_append(&pool->jobs, &job->node);
 	pthread_cond_signal(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-void jobs_free(struct jobs *pool)
+void jobs_end(struct jobs *pool)
 {
-	if (!pool)
+	if (!pool || pool->over)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->ending = true;
@@ -120,6 +125,14 @@ void jobs_free(struct jobs *pool)
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->threads; i++)
 		pthread_join(pool->thread[i], NULL);
+	pool->over = true;
+}
+
+void jobs_free(struct jobs *pool)
+{
+	if (!pool)
+		return;
+	jobs_end(pool);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);

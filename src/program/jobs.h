@@ -32,8 +32,12 @@ void jobs_submit(struct jobs *pool, struct srdma_worker *worker, struct job *job
 
 /*
  * Runs what was submitted, and ends the threads. The workers of the jobs must still live:
- * what they then have to call is called, at the latest, when they are freed.
+ * what they then have to call is called, at the latest, when they are freed. What is
+ * submitted because of that runs in the thread that submits it.
  */
+void jobs_end(struct jobs *pool);
+
+/* When nothing can be submitted any more: of a pool that was not ended, too. */
 void jobs_free(struct jobs *pool);
 
 #endif

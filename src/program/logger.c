@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "program/logger.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
 
+#include "common/platform.h"
+#include "program/fault.h"
+#include "program/journal.h"
+
 #define LINE_SIZE 1024
 
 static enum srdma_log_level most = SRDMA_LOG_INFO;
-static bool as_json;
+static enum log_format log_format;
+static struct journal *journal; /* of the process, to its end */
 
 static const struct {
 	const char *text;
 	const char *json;
+	const char *priority; /* of syslog */
 } level_names[] = {
-	[SRDMA_LOG_ERROR] = { "ERROR", "error" },
-	[SRDMA_LOG_WARN] = { "WARN ", "warn" },
-	[SRDMA_LOG_INFO] = { "INFO ", "info" },
-	[SRDMA_LOG_DEBUG] = { "DEBUG", "debug" },
+	[SRDMA_LOG_ERROR] = { "ERROR", "error", "3" },
+	[SRDMA_LOG_WARN] = { "WARN ", "warn", "4" },
+	[SRDMA_LOG_INFO] = { "INFO ", "info", "6" },
+	[SRDMA_LOG_DEBUG] = { "DEBUG", "debug", "7" },
 };
 
 static void format_now(char *out, size_t size)
@@ -81,6 +88,34 @@ static void write_json(const struct log_about *about, const char *now, const cha
 	json_free(&json);
 }
 
+/* The journal has times of its own. False: it is not there now. */
+static bool write_journal(const struct log_about *about, const char *line)
+{
+	struct journal_entry entry = { .used = 0 };
+	struct json json = { 0 };
+	char session[24];
+
+	journal_field(&entry, "MESSAGE", line);
+	journal_field(&entry, "PRIORITY", level_names[about->level].priority);
+	journal_field(&entry, "SYSLOG_IDENTIFIER", platform_program_name());
+	if (about->event)
+		journal_field(&entry, "SRDMA_EVENT", about->event);
+	snprintf(session, sizeof(session), "%llu", (unsigned long long)about->session);
+	if (about->session)
+		journal_field(&entry, "SRDMA_SESSION", session);
+	if (about->peer)
+		journal_field(&entry, "SRDMA_PEER", about->peer);
+	if (about->fields) {
+		json_open(&json, NULL, '{');
+		json_members(&json, about->fields);
+		json_close(&json, '}');
+		if (json_text(&json))
+			journal_field(&entry, "SRDMA_FIELDS", json_text(&json));
+		json_free(&json);
+	}
+	return journal_send(journal, &entry);
+}
+
 static void write_line(const struct log_about *about, const char *format, va_list args)
 {
 	char line[LINE_SIZE], now[40];
@@ -89,9 +124,9 @@ static void write_line(const struct log_about *about, const char *format, va_lis
 		return;
 	vsnprintf(line, sizeof(line), format, args);
 	format_now(now, sizeof(now));
-	if (as_json)
+	if (log_format == LOG_JSON)
 		write_json(about, now, line);
-	else
+	else if (!journal || !write_journal(about, line))
 		write_text(about, now, line);
 }
 
@@ -120,9 +155,12 @@ static void take_library_line(enum srdma_log_level level, const char *line, void
 	log_say(level, "%s", line);
 }
 
-void logger_start(enum srdma_log_level level, bool json)
+int logger_start(enum srdma_log_level level, enum log_format format)
 {
 	most = level;
-	as_json = json;
+	log_format = format;
 	srdma_log_to(take_library_line, NULL, level);
+	if (format != LOG_JOURNAL || journal)
+		return 0;
+	return journal_open(JOURNAL_SOCKET, &journal);
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/platform.h"
 #include "program/app.h"
 #include "program/fault.h"
 #include "program/units.h"
@@ -61,11 +61,10 @@ static int open_named(struct newfile *file)
 
 static int open_file(struct newfile *file)
 {
-	file->fd = openat(file->dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+	file->fd = platform_open_nameless(file->dir);
 	if (file->fd >= 0)
 		return 0;
-	/* What kernels and file systems without O_TMPFILE say. */
-	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT)
+	if (errno == EOPNOTSUPP)
 		return open_named(file);
 	return fault_errno(errno, "cannot create '%s'", file->shown);
 }
@@ -155,6 +154,14 @@ int newfile_create_named(int dirfd, const char *name, const char *shown, bool re
 	return create(dirfd, name, shown, replace, size, open_named, out);
 }
 
+bool newfile_is_in(const struct newfile *file, int dirfd)
+{
+	struct stat own, other;
+
+	return fstat(file->dir, &own) == 0 && fstat(dirfd, &other) == 0 &&
+	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
 static int write_failed(const struct newfile *file)
 {
 	if (errno == ENOSPC || errno == EDQUOT)
@@ -187,19 +194,6 @@ int newfile_append(struct newfile *file, const void *data, size_t length)
 	return 0;
 }
 
-/* Without a privilege only /proc gives a nameless file a name. */
-static int link_fd(const struct newfile *file, const char *name)
-{
-	char proc[40];
-
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", file->fd);
-	if (linkat(AT_FDCWD, proc, file->dir, name, AT_SYMLINK_FOLLOW) == 0)
-		return 0;
-	if (errno != ENOENT)
-		return -1;
-	return linkat(file->fd, "", file->dir, name, AT_EMPTY_PATH);
-}
-
 /* A nameless file cannot replace another: it takes a name beside it first. */
 static int name_temporarily(struct newfile *file)
 {
@@ -208,7 +202,7 @@ static int name_temporarily(struct newfile *file)
 
 		if (error)
 			return error;
-		if (link_fd(file, file->temporary) == 0)
+		if (platform_link(file->fd, file->dir, file->temporary) == 0)
 			return 0;
 		if (errno != EEXIST)
 			break;
@@ -238,7 +232,7 @@ static int place_new(struct newfile *file)
 	if (file->temporary[0])
 		failed = linkat(file->dir, file->temporary, file->dir, file->name, 0);
 	else
-		failed = link_fd(file, file->name);
+		failed = platform_link(file->fd, file->dir, file->name);
 	if (failed)
 		return errno == EEXIST
 		               ? exists(file)

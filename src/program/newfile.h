@@ -28,6 +28,9 @@ int newfile_create(int dirfd, const char *name, const char *shown, bool replace,
 int newfile_create_named(int dirfd, const char *name, const char *shown, bool replace,
                          uint64_t size, struct newfile **out);
 
+/* Whether that is the directory that it will be in: an open one. */
+bool newfile_is_in(const struct newfile *file, int dirfd);
+
 /* At the end. */
 int newfile_append(struct newfile *file, const void *data, size_t length);
 

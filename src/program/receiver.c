@@ -14,8 +14,8 @@
 struct receiver {
 	struct transfer base;
 	struct job job;
-	struct newfile *file; /* the job's while it is in the pool */
-	struct sha256 *sha;
+	struct partial partial; /* the job's while it is in the pool */
+	bool usable;            /* and can be gone on with */
 	struct region region;
 	bool sync;
 	bool in_pool;
@@ -25,7 +25,6 @@ struct receiver {
 	uint8_t sha256[SHA256_BYTES];
 	uint64_t arrived, stored;
 	uint64_t batch; /* the job stores up to this chunk */
-	uint64_t bytes; /* stored, as the job counts them */
 	uint32_t lengths[REGION_SLOTS];
 };
 
@@ -53,14 +52,14 @@ static void destroy(struct receiver *receiver)
 	transfer_retire(&receiver->base);
 	region_detach(&receiver->region);
 	region_close(&receiver->region);
-	sha256_free(receiver->sha);
-	newfile_free(receiver->file);
+	partial_clear(&receiver->partial);
 	free(receiver);
 }
 
 /*
- * The end: the file is let go of (in the pool: that too takes the disk's time), the grant
- * is taken back, and when the peer has let go of it, all is freed.
+ * The end: the file is handed over to who wants to go on with it, or is let go of (in the
+ * pool: that too takes the disk's time), the grant is taken back, and when the peer has
+ * let go of it, all is freed.
  */
 
 static void settle(struct receiver *receiver);
@@ -69,8 +68,7 @@ static int run_discard(struct job *job)
 {
 	struct receiver *receiver = receiver_of_job(job);
 
-	newfile_free(receiver->file);
-	receiver->file = NULL;
+	partial_clear(&receiver->partial);
 	return 0;
 }
 
@@ -96,13 +94,19 @@ static void take_back(struct receiver *receiver)
 	}
 }
 
+static bool is_worth_keeping(const struct receiver *receiver)
+{
+	return receiver->partial.published || (receiver->base.broke && receiver->usable);
+}
+
 static void settle(struct receiver *receiver)
 {
 	if (!receiver->base.finished || receiver->in_pool)
 		return;
 	if (receiver->base.channel)
 		take_back(receiver);
-	if (receiver->file)
+	partial_hand_over(&receiver->partial, is_worth_keeping(receiver));
+	if (receiver->partial.file)
 		submit(receiver, run_discard, discard_done);
 	else if (!receiver->revoking)
 		destroy(receiver);
@@ -134,10 +138,7 @@ static int run_store(struct job *job)
 		const char *slot = region_slot(&receiver->region, i);
 		uint32_t length = receiver->lengths[i % receiver->region.slots];
 
-		error = sha256_update(receiver->sha, slot, length);
-		if (!error)
-			error = newfile_append(receiver->file, slot, length);
-		receiver->bytes += length;
+		error = partial_add(&receiver->partial, slot, length);
 	}
 	return error;
 }
@@ -147,8 +148,11 @@ static void send_taken(struct receiver *receiver)
 	struct app_message taken = { .type = APP_TAKEN, .id = receiver->base.id };
 
 	taken.taken = receiver->stored - 1;
-	if (channel_send(receiver->base.channel, &taken))
-		give_up(receiver, -FAULT_CLOSED, fault_text());
+	if (!channel_send(receiver->base.channel, &taken))
+		return;
+	/* The session may be broken before we are told that it is. */
+	receiver->base.broke = true;
+	give_up(receiver, -FAULT_CLOSED, fault_text());
 }
 
 static void store_done(struct job *job, int result, const char *text)
@@ -157,10 +161,11 @@ static void store_done(struct job *job, int result, const char *text)
 
 	receiver->in_pool = false;
 	receiver->stored = receiver->batch;
+	receiver->usable = !result;
 	if (result) {
 		give_up(receiver, result, text);
 	} else if (!receiver->base.finished) {
-		receiver->base.bytes = receiver->bytes;
+		receiver->base.bytes = receiver->partial.bytes;
 		send_taken(receiver);
 		if (receiver->base.events->progress)
 			receiver->base.events->progress(&receiver->base);
@@ -171,17 +176,9 @@ static void store_done(struct job *job, int result, const char *text)
 static int run_publish(struct job *job)
 {
 	struct receiver *receiver = receiver_of_job(job);
-	int error = sha256_finish(receiver->sha, receiver->base.sha256);
 
-	if (error)
-		return error;
-	if (receiver->bytes != receiver->length ||
-	    memcmp(receiver->sha256, receiver->base.sha256, SHA256_BYTES) != 0)
-		return fault(
-		        FAULT_MISMATCH,
-		        "what arrived is not what was sent (SHA-256 differs): it was "
-		        "not stored, try again");
-	return newfile_publish(receiver->file, receiver->sync);
+	return partial_publish(&receiver->partial, receiver->length, receiver->sha256,
+	                       receiver->sync);
 }
 
 static void publish_done(struct job *job, int result, const char *text)
@@ -190,15 +187,26 @@ static void publish_done(struct job *job, int result, const char *text)
 	struct app_message done = { .type = APP_DONE, .id = receiver->base.id };
 
 	receiver->in_pool = false;
+	receiver->usable = !result;
 	if (result) {
 		give_up(receiver, result, text);
 	} else if (!receiver->base.finished) {
-		done.end.length = receiver->bytes;
-		memcpy(done.end.sha256, receiver->base.sha256, SHA256_BYTES);
+		receiver->base.bytes = receiver->length;
+		done.end.length = receiver->length;
+		memcpy(receiver->base.sha256, receiver->sha256, SHA256_BYTES);
+		memcpy(done.end.sha256, receiver->sha256, SHA256_BYTES);
 		channel_send(receiver->base.channel, &done);
 		transfer_finish(&receiver->base, 0, "");
 	}
 	settle(receiver);
+}
+
+/* Not all at once: what is stored first is free for the sender while the rest is. */
+static uint64_t next_batch(const struct receiver *receiver)
+{
+	uint64_t most = receiver->stored + REGION_SLOTS_AT_ONCE;
+
+	return receiver->arrived < most ? receiver->arrived : most;
 }
 
 static void advance(struct transfer *transfer)
@@ -210,7 +218,7 @@ static void advance(struct transfer *transfer)
 	} else if (receiver->in_pool) {
 		return;
 	} else if (receiver->stored < receiver->arrived) {
-		receiver->batch = receiver->arrived;
+		receiver->batch = next_batch(receiver);
 		submit(receiver, run_store, store_done);
 	} else if (receiver->ended) {
 		submit(receiver, run_publish, publish_done);
@@ -246,21 +254,12 @@ static int on_end(struct receiver *receiver, const struct app_message *message)
 static int on_message(struct transfer *transfer, const struct app_message *message)
 {
 	struct receiver *receiver = receiver_of(transfer);
-	int error = 0;
 
-	if (transfer->finished)
-		return 0;
 	switch (message->type) {
-	case APP_CHUNK: error = on_chunk(receiver, message); break;
-	case APP_END: error = on_end(receiver, message); break;
-	case APP_FAIL: transfer_failed_there(transfer, message); break;
-	default: error = -FAULT_PROTOCOL;
+	case APP_CHUNK: return on_chunk(receiver, message);
+	case APP_END: return on_end(receiver, message);
+	default: return -FAULT_PROTOCOL;
 	}
-	if (error)
-		return fault(FAULT_PROTOCOL, "a %s message came out of turn",
-		             app_type_name(message->type));
-	advance(transfer);
-	return 0;
 }
 
 static void on_revoked(struct transfer *transfer, struct srdma_remote *remote)
@@ -295,49 +294,68 @@ static const struct transfer_ops ops = {
 	.closed = on_closed,
 };
 
+/* READY, or RESUME where there is a beginning. */
+static int send_ready(const struct receiver *receiver, struct channel *channel,
+                      uint32_t id)
+{
+	struct app_message ready = { .type = APP_READY, .id = id };
+	int error = 0;
+
+	ready.ready.slot_size = receiver->region.slot_size;
+	ready.ready.slots = receiver->region.slots;
+	ready.ready.offset = receiver->partial.bytes;
+	if (receiver->partial.bytes) {
+		ready.type = APP_RESUME;
+		error = partial_digest(&receiver->partial, ready.ready.sha256);
+	}
+	return error ? error : channel_send(channel, &ready);
+}
+
 static int open_region(struct receiver *receiver, struct channel *channel, uint32_t id,
                        uint64_t size)
 {
-	struct app_message ready = { .type = APP_READY, .id = id };
+	uint64_t rest = size == APP_SIZE_UNKNOWN ? size : size - receiver->partial.bytes;
 	int error =
-	        region_open(&receiver->region, channel->session, channel->budget, size);
+	        region_open(&receiver->region, channel->session, channel->budget, rest);
 
 	if (!error)
 		error = region_grant(&receiver->region, channel->session,
 		                     APP_TAG_TRANSFER(id));
-	if (error)
-		return error;
-	ready.ready.slot_size = receiver->region.slot_size;
-	ready.ready.slots = receiver->region.slots;
-	return channel_send(channel, &ready);
+	return error ? error : send_ready(receiver, channel, id);
 }
 
-int receiver_start(struct channel *channel, uint32_t id, struct newfile *file,
+/* What is left of a failed start can be gone on with all the same. */
+static int fail_start(struct receiver *receiver, int error)
+{
+	region_detach(&receiver->region);
+	region_close(&receiver->region);
+	partial_hand_over(&receiver->partial, receiver->partial.bytes > 0);
+	partial_clear(&receiver->partial);
+	free(receiver);
+	return error;
+}
+
+int receiver_start(struct channel *channel, uint32_t id, struct partial *partial,
                    uint64_t size, const struct transfer_events *events, void *user,
                    struct transfer **out)
 {
 	struct receiver *receiver = calloc(1, sizeof(*receiver));
 	int error;
 
-	if (receiver)
-		receiver->sha = sha256_new();
-	if (!receiver || !receiver->sha) {
-		free(receiver);
-		newfile_free(file);
+	if (!receiver) {
+		partial_hand_over(partial, partial->bytes > 0);
+		partial_clear(partial);
 		return fault(FAULT_MEMORY, "out of memory for a transfer");
 	}
-	receiver->file = file;
+	receiver->partial = *partial;
+	*partial = (struct partial){ 0 };
+	receiver->usable = true;
 	receiver->sync = channel->sync;
 	error = open_region(receiver, channel, id, size);
-	if (error) {
-		region_detach(&receiver->region);
-		region_close(&receiver->region);
-		sha256_free(receiver->sha);
-		newfile_free(file);
-		free(receiver);
-		return error;
-	}
+	if (error)
+		return fail_start(receiver, error);
 	transfer_init(&receiver->base, channel, id, size, &ops, events, user);
+	receiver->base.bytes = receiver->base.resumed = receiver->partial.bytes;
 	*out = &receiver->base;
 	return 0;
 }

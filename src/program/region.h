@@ -15,6 +15,8 @@
 
 #define REGION_SLOT_SIZE (256u << 10) /* in a core's second-level cache while hashed */
 #define REGION_SLOTS     16u
+/* read, or stored, in one job: the rest is on its way meanwhile */
+#define REGION_SLOTS_AT_ONCE 4u
 
 struct region {
 	uint32_t slot_size;

@@ -9,14 +9,15 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/platform.h"
+#include "common/poller.h"
 #include "program/region.h"
 #include "program/transfer.h"
 
-#define CHUNKS_AT_ONCE 4 /* read in one job */
+#define SKIP_AT_ONCE 32768
 
 struct sender;
 
@@ -31,7 +32,7 @@ struct sender {
 	struct transfer base;
 	struct job job;
 	int fd;
-	int stop; /* an eventfd: who waits for a pipe shall not any more */
+	int stop; /* a notice: who waits for a pipe shall not any more */
 	char *shown;
 	struct stat before;
 	struct sha256 *sha;
@@ -42,6 +43,8 @@ struct sender {
 	bool ended;   /* END is sent */
 	bool reading; /* the job is in the pool, and owns what follows */
 	uint64_t offset;
+	uint64_t skip; /* the receiver has these, with this digest: */
+	uint8_t skipped[SHA256_BYTES];
 	uint64_t filled;
 	unsigned batch;
 	bool job_eof;
@@ -72,7 +75,7 @@ static void destroy(struct sender *sender)
 static bool settle(struct sender *sender)
 {
 	if (sender->base.finished && sender->reading)
-		eventfd_write(sender->stop, 1);
+		notice_raise(sender->stop);
 	if (!sender->base.finished || sender->reading || sender->flying)
 		return false;
 	destroy(sender);
@@ -146,9 +149,7 @@ static int check_unchanged(const struct sender *sender)
 	if (sender->base.size == APP_SIZE_UNKNOWN)
 		return 0;
 	if (sender->offset != sender->base.size || fstat(sender->fd, &now) < 0 ||
-	    now.st_size != before->st_size ||
-	    now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
-	    now.st_mtim.tv_nsec != before->st_mtim.tv_nsec)
+	    now.st_size != before->st_size || !platform_same_mtime(&now, before))
 		return changed(sender);
 	return 0;
 }
@@ -179,12 +180,49 @@ static int read_chunk(struct sender *sender, bool *full)
 	return 0;
 }
 
+static int differs(const struct sender *sender)
+{
+	return fault(FAULT_CHANGED,
+	             "'%s' does not begin with what was sent of it before: it changed, "
+	             "start again",
+	             sender->shown);
+}
+
+/* The beginning that the receiver has is read for its hash alone. */
+static int skip_beginning(struct sender *sender)
+{
+	char some[SKIP_AT_ONCE];
+	uint8_t digest[SHA256_BYTES];
+	int error = 0;
+
+	if (sender->offset >= sender->skip)
+		return 0;
+	while (!error && sender->offset < sender->skip) {
+		uint64_t left = sender->skip - sender->offset;
+		size_t got;
+
+		error = read_slot(sender, some,
+		                  left < sizeof(some) ? (size_t)left : sizeof(some),
+		                  &got);
+		if (!error && got == 0)
+			error = differs(sender);
+		if (!error)
+			error = sha256_update(sender->sha, some, got);
+		sender->offset += got;
+	}
+	if (!error)
+		error = sha256_so_far(sender->sha, digest);
+	if (!error && memcmp(digest, sender->skipped, SHA256_BYTES) != 0)
+		error = differs(sender);
+	return error;
+}
+
 static int run_read(struct job *job)
 {
 	struct sender *sender = container_of(job, struct sender, job);
 	unsigned most = sender->batch;
 	bool full = true;
-	int error = 0;
+	int error = skip_beginning(sender);
 
 	sender->batch = 0;
 	sender->job_eof = most == 0;
@@ -218,7 +256,8 @@ static void start_read(struct sender *sender)
 
 	if (sender->reading || sender->eof || (room == 0 && sender->region.slots))
 		return;
-	sender->batch = room < CHUNKS_AT_ONCE ? (unsigned)room : CHUNKS_AT_ONCE;
+	sender->batch =
+	        room < REGION_SLOTS_AT_ONCE ? (unsigned)room : REGION_SLOTS_AT_ONCE;
 	sender->reading = true;
 	jobs_submit(sender->base.pool, sender->base.worker, &sender->job);
 }
@@ -333,8 +372,13 @@ static int on_ready(struct sender *sender, const struct app_message *message)
 
 	if (sender->ready)
 		return -FAULT_PROTOCOL;
-	if (!message->ready.slots && sender->base.size != 0)
+	if (message->ready.offset > sender->base.size ||
+	    (message->ready.offset && sender->base.size == APP_SIZE_UNKNOWN) ||
+	    (!message->ready.slots && sender->base.size != message->ready.offset))
 		return -FAULT_PROTOCOL;
+	sender->skip = message->ready.offset;
+	sender->base.bytes = sender->base.resumed = message->ready.offset;
+	memcpy(sender->skipped, message->ready.sha256, SHA256_BYTES);
 	error = region_open_as(&sender->region, sender->base.channel->session,
 	                       sender->base.channel->budget, message->ready.slot_size,
 	                       message->ready.slots);
@@ -374,22 +418,14 @@ static int on_done(struct sender *sender, const struct app_message *message)
 static int on_message(struct transfer *transfer, const struct app_message *message)
 {
 	struct sender *sender = sender_of(transfer);
-	int error = 0;
 
-	if (transfer->finished)
-		return 0;
 	switch (message->type) {
-	case APP_READY: error = on_ready(sender, message); break;
-	case APP_TAKEN: error = on_taken(sender, message); break;
-	case APP_DONE: error = on_done(sender, message); break;
-	case APP_FAIL: transfer_failed_there(transfer, message); break;
-	default: error = -FAULT_PROTOCOL;
+	case APP_READY:
+	case APP_RESUME: return on_ready(sender, message);
+	case APP_TAKEN: return on_taken(sender, message);
+	case APP_DONE: return on_done(sender, message);
+	default: return -FAULT_PROTOCOL;
 	}
-	if (error)
-		return fault(FAULT_PROTOCOL, "a %s message came out of turn",
-		             app_type_name(message->type));
-	advance(transfer);
-	return 0;
 }
 
 static void on_revoked(struct transfer *transfer, struct srdma_remote *remote)
@@ -428,7 +464,7 @@ static const struct transfer_ops ops = {
 static int prepare(struct sender *sender, int fd, const char *shown)
 {
 	sender->fd = fd;
-	sender->stop = eventfd(0, EFD_CLOEXEC);
+	sender->stop = notice_open();
 	sender->shown = strdup(shown);
 	sender->sha = sha256_new();
 	if (sender->stop >= 0 && sender->shown && sender->sha &&

@@ -41,6 +41,16 @@ int sha256_finish(struct sha256 *sha, uint8_t digest[SHA256_BYTES])
 	return check(EVP_DigestFinal_ex(context_of(sha), digest, NULL));
 }
 
+int sha256_so_far(const struct sha256 *sha, uint8_t digest[SHA256_BYTES])
+{
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
+	int ok = copy && EVP_MD_CTX_copy_ex(copy, (const EVP_MD_CTX *)sha) == 1 &&
+	         EVP_DigestFinal_ex(copy, digest, NULL) == 1;
+
+	EVP_MD_CTX_free(copy);
+	return check(ok);
+}
+
 int sha256_of(const void *data, size_t length, uint8_t digest[SHA256_BYTES])
 {
 	return check(EVP_Digest(data, length, digest, NULL, EVP_sha256(), NULL));

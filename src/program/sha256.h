@@ -19,6 +19,9 @@ void sha256_free(struct sha256 *sha);
 int sha256_update(struct sha256 *sha, const void *data, size_t length);
 int sha256_finish(struct sha256 *sha, uint8_t digest[SHA256_BYTES]);
 
+/* Of what came so far; more may follow. */
+int sha256_so_far(const struct sha256 *sha, uint8_t digest[SHA256_BYTES]);
+
 /* Of one piece of memory. */
 int sha256_of(const void *data, size_t length, uint8_t digest[SHA256_BYTES]);
 

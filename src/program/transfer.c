@@ -56,7 +56,8 @@ void transfer_cancel(struct transfer *transfer, int code, const char *text)
 	transfer->ops->advance(transfer);
 }
 
-void transfer_failed_there(struct transfer *transfer, const struct app_message *message)
+/* FAIL from the peer, as the result. */
+static void failed_there(struct transfer *transfer, const struct app_message *message)
 {
 	char text[APP_TEXT_MAX + 1];
 
@@ -66,6 +67,19 @@ void transfer_failed_there(struct transfer *transfer, const struct app_message *
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
 	transfer_finish(transfer, fault_from_wire(message->fail.fault), text);
+}
+
+int transfer_message(struct transfer *transfer, const struct app_message *message)
+{
+	if (transfer->finished)
+		return 0;
+	if (message->type == APP_FAIL)
+		failed_there(transfer, message);
+	else if (transfer->ops->message(transfer, message))
+		return fault(FAULT_PROTOCOL, "a %s message came out of turn",
+		             app_type_name(message->type));
+	transfer->ops->advance(transfer);
+	return 0;
 }
 
 struct transfer *transfer_find(const struct channel *channel, uint32_t id)

@@ -7,7 +7,8 @@
  *
  *      sender                              receiver
  *        PUT or FOUND (size)         ->
- *                                    <-      READY, and a grant
+ *                                    <-      READY, and a grant; or RESUME, which says
+ *                                            how much of it is here, and its SHA-256
  *        write slot, CHUNK           ->          (several under way)
  *                                    <-      TAKEN
  *        END (length, SHA-256)       ->
@@ -25,7 +26,7 @@
 #include "common/list.h"
 #include "program/app.h"
 #include "program/channel.h"
-#include "program/newfile.h"
+#include "program/partial.h"
 
 struct transfer;
 
@@ -40,6 +41,7 @@ struct transfer_events {
 };
 
 struct transfer_ops {
+	/* Any but FAIL, before it is finished: 0, or -FAULT_PROTOCOL out of turn. */
 	int (*message)(struct transfer *transfer, const struct app_message *message);
 	void (*advance)(struct transfer *transfer); /* writable, or a grant came */
 	void (*revoked)(struct transfer *transfer, struct srdma_remote *remote);
@@ -52,9 +54,11 @@ struct transfer {
 	uint32_t id;
 	uint64_t size; /* or APP_SIZE_UNKNOWN */
 	uint64_t bytes;
+	uint64_t resumed; /* of these, from sessions before */
 	uint64_t started_us;
 	uint64_t ended_us;
 	bool finished;
+	bool broke; /* the session did, before it was finished */
 	int result;
 	char text[FAULT_TEXT];
 	uint8_t sha256[SHA256_BYTES];
@@ -78,13 +82,19 @@ int sender_start(struct channel *channel, uint32_t id, int fd, uint64_t size,
                  const char *shown, const struct transfer_events *events, void *user,
                  struct transfer **out);
 
-/* Receive into a new file, which is taken over, on failure too. Sends READY. */
-int receiver_start(struct channel *channel, uint32_t id, struct newfile *file,
+/*
+ * Receive into a file that has begun, perhaps by nothing: it is taken over, on failure
+ * too. It has no more than `size` bytes. Sends READY or RESUME.
+ */
+int receiver_start(struct channel *channel, uint32_t id, struct partial *partial,
                    uint64_t size, const struct transfer_events *events, void *user,
                    struct transfer **out);
 
 /* Give up: the peer is told, and `finished` comes with this fault. No effect after it. */
 void transfer_cancel(struct transfer *transfer, int code, const char *text);
+
+/* From the peer, for this one. -FAULT_PROTOCOL: the peer breaks the rules. */
+int transfer_message(struct transfer *transfer, const struct app_message *message);
 
 struct transfer *transfer_find(const struct channel *channel, uint32_t id);
 
@@ -95,7 +105,5 @@ void transfer_init(struct transfer *transfer, struct channel *channel, uint32_t 
 void transfer_finish(struct transfer *transfer, int result, const char *text);
 /* Off the channel, and `gone`; no effect a second time. The memory stays. */
 void transfer_retire(struct transfer *transfer);
-/* FAIL from the peer, as the result. */
-void transfer_failed_there(struct transfer *transfer, const struct app_message *message);
 
 #endif

@@ -19,12 +19,14 @@ struct request {
 	uint32_t id;
 	bool cancelled;
 	bool replace;
-	bool counted;    /* among the client's open files */
-	unsigned rights; /* that it needs on the export */
+	bool resumable;
+	uint8_t token[APP_TOKEN]; /* if it is */
+	bool counted;             /* among the client's open files */
+	unsigned rights;          /* that it needs on the export */
 	uint64_t size;
 	struct export_path path;
-	struct newfile *file; /* PUT: what the job opened */
-	int fd;               /* GET */
+	struct partial partial; /* PUT: what the job opened */
+	int fd;                 /* GET */
 	struct stat st;
 };
 
@@ -102,23 +104,22 @@ static int start_transfer(struct request *request, bool put)
 	int error = -FAULT_MEMORY;
 
 	if (note && put)
-		error = receiver_start(channel, request->id, request->file, request->size,
-		                       &events, note, &transfer);
+		error = receiver_start(channel, request->id, &request->partial,
+		                       request->size, &events, note, &transfer);
 	else if (note)
 		error = sender_start(channel, request->id, request->fd, request->size,
 		                     note->path, &events, note, &transfer);
-	if (note) {
-		request->file = NULL;
+	if (note && !put)
 		request->fd = -1;
-	}
 	if (error) {
 		free(note);
 		return error;
 	}
 	request->counted = false; /* the transfer is, from now on */
 	peer_hold(request->peer);
-	peer_log(request->peer, SRDMA_LOG_DEBUG, "%s '%s' begins",
-	         put ? "receiving" : "sending", note->path);
+	peer_log(request->peer, SRDMA_LOG_DEBUG, "%s '%s' %s",
+	         put ? "receiving" : "sending", note->path,
+	         transfer->resumed ? "goes on" : "begins");
 	return 0;
 }
 
@@ -130,7 +131,8 @@ static void end_request(struct request *request)
 	peer->request_count--;
 	if (request->fd >= 0)
 		close(request->fd);
-	newfile_free(request->file);
+	partial_hand_over(&request->partial, request->partial.bytes > 0);
+	partial_clear(&request->partial);
 	if (request->counted)
 		account_return_file(&peer->server->accounts, peer->account);
 	free(request);
@@ -253,16 +255,49 @@ void files_cancel(struct peer *peer, uint32_t id)
  * PUT
  */
 
+/* What was kept of the file, if it still belongs there. */
+static int find_parked(struct request *request, int dirfd)
+{
+	struct partial *partial = &request->partial;
+	const struct parked_key key = {
+		.owner = request->peer->account->name,
+		.path = request->path.text,
+		.token = request->token,
+		.size = request->size,
+		.replace = request->replace,
+	};
+	int error;
+
+	if (!request->resumable)
+		return 0;
+	error = parking_leave(&request->peer->server->parking, &key, partial);
+	if (!error && partial->file && !newfile_is_in(partial->file, dirfd))
+		partial_clear(partial);
+	return error;
+}
+
+static int begin(struct request *request, int dirfd, const char *name)
+{
+	struct newfile *file;
+	int error = find_parked(request, dirfd);
+
+	if (error || request->partial.bytes || request->partial.published) {
+		close(dirfd);
+		return error;
+	}
+	partial_clear(&request->partial);
+	error = newfile_create(dirfd, name, request->path.text, request->replace,
+	                       request->size, &file);
+	return error ? error : partial_begin(&request->partial, file);
+}
+
 static int run_create(struct job *job)
 {
 	struct request *request = container_of(job, struct request, job);
 	const char *name;
 	int dirfd, error = export_open_parent(&request->path, &dirfd, &name);
 
-	if (error)
-		return error;
-	return newfile_create(dirfd, name, request->path.text, request->replace,
-	                      request->size, &request->file);
+	return error ? error : begin(request, dirfd, name);
 }
 
 static void create_done(struct job *job, int result, const char *text)
@@ -289,6 +324,9 @@ int files_put(struct peer *peer, const struct app_message *message)
 		return error;
 	request->size = message->put.size;
 	request->replace = replace;
+	request->resumable = (message->put.flags & APP_PUT_RESUMABLE) &&
+	                     peer->server->settings.keep_partial_ms;
+	memcpy(request->token, message->put.token, APP_TOKEN);
 	submit(request, run_create, create_done);
 	return 0;
 }

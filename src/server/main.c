@@ -26,9 +26,14 @@ static int print(const struct settings *settings)
 
 static int serve(struct server *server)
 {
-	int error;
+	const struct settings *settings = &server->settings;
+	enum log_format format = settings->json ? LOG_JSON : settings->log_format;
+	int error = logger_start(settings->log_level, format);
 
-	logger_start(server->settings.log_level, server->settings.json);
+	if (error) {
+		log_say(SRDMA_LOG_ERROR, "%s", fault_text());
+		return EXIT_FAILURE;
+	}
 	error = server_start(server);
 	if (error)
 		log_say(SRDMA_LOG_ERROR, "%s", fault_text());

@@ -120,6 +120,8 @@ static void put_objects(FILE *out)
 	       objects.queue_pairs);
 	single(out, "memory_regions", "gauge", "Memory regions that exist.",
 	       objects.memory_regions);
+	single(out, "memory_windows", "gauge", "Memory windows that exist.",
+	       objects.memory_windows);
 	single(out, "protection_domains", "gauge", "Protection domains that exist.",
 	       objects.protection_domains);
 	single(out, "completion_queues", "gauge", "Completion queues that exist.",
@@ -228,6 +230,9 @@ static void put_all(FILE *out, const struct server *server)
 	       atomic_load(&server->accounts.memory.used));
 	single(out, "open_files", "gauge", "Files and directories open for clients.",
 	       atomic_load(&server->accounts.files.used));
+	head(out, "device_refused_packets_total", "counter",
+	     "Packets that a device refused since the start, by the device's counter.");
+	refusals_print(server->refusals, PREFIX "device_refused_packets_total", out);
 	put_latencies(out, m);
 	put_process(out);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "program/attested.h"
 #include "server/peer.h"
 
 #include <stdarg.h>
@@ -400,26 +401,26 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 		.peer = peer->name,
 		.event = "established",
 	};
-	const char *how = a->connect == SRDMA_CONNECT_CM ? "cm" : "direct";
 	struct json fields = { 0 };
 
 	json_string(&fields, "address", srdma_session_address(peer->session));
 	json_string(&fields, "tls", a->tls);
-	json_string(&fields, "connect", how);
+	json_string(&fields, "transport", attested_transport(a));
+	json_string(&fields, "connect", attested_connect(a));
 	json_string(&fields, "protection", a->protection);
 	json_string(&fields, "device", a->device);
 	json_string(&fields, "qp_state", a->qp_state);
 	json_string(&fields, "psn_local", a->psn_local);
 	json_string(&fields, "psn_peer", a->psn_peer);
 	json_bool(&fields, "psn_exchanged", a->checked == SRDMA_ATTESTED_ALL);
+	json_bool(&fields, "proven", attested_all(a));
 	about.fields = &fields;
-	log_about(
-	        &about,
-	        "established from %s on %s, %s, data protection %s, PSN hashes: ours %s, "
-	        "theirs %s, proof %s",
-	        srdma_session_address(peer->session), a->device, how, a->protection,
-	        a->psn_local, a->psn_peer,
-	        a->checked == SRDMA_ATTESTED_ALL ? "verified" : "MISSING");
+	log_about(&about,
+	          "established from %s on %s, %s, data protection %s, %s%s%s%s%sproof %s",
+	          srdma_session_address(peer->session), a->device, attested_connect(a),
+	          a->protection, *a->psn_local ? "PSN hashes: ours " : "", a->psn_local,
+	          *a->psn_local ? ", theirs " : "", a->psn_peer,
+	          *a->psn_local ? ", " : "", attested_all(a) ? "verified" : "MISSING");
 	json_free(&fields);
 }
 
@@ -441,12 +442,25 @@ static void on_established(struct srdma_session *session, void *user)
 		peer_drain(peer);
 }
 
-static void drop_held(struct peer *peer)
+static void hear_out(struct peer *peer, const struct srdma_message *raw)
+{
+	struct app_message message;
+	bool taken;
+
+	if (!app_decode(srdma_message_data(raw), srdma_message_length(raw), &message) &&
+	    message.type == APP_FAIL)
+		channel_on_message(&peer->channel, &message, &taken);
+}
+
+/* Nothing is answered any more; but why a client gave up may be among what waits. */
+static void end_held(struct peer *peer)
 {
 	struct srdma_message *message;
 
-	while ((message = next_held(peer)))
+	while ((message = next_held(peer))) {
+		hear_out(peer, message);
 		srdma_message_release(message);
+	}
 }
 
 static void log_closed(const struct peer *peer, int code, const char *reason)
@@ -498,7 +512,7 @@ static void peer_closed(struct peer *peer, int code, const char *reason)
 	else if (code != SRDMA_ECLOSED)
 		atomic_fetch_add(&peer->server->totals.failed, 1);
 	peer->closing = true;
-	drop_held(peer);
+	end_held(peer);
 	listing_stop(peer);
 	why = fault_srdma_text(
 	        code, code == SRDMA_ECLOSED ? "the client closed the session" : reason);

@@ -139,18 +139,6 @@ static int check_once(struct reader *reader, const yaml_node_t *node,
 	return 0;
 }
 
-static int take_pair(struct reader *reader, const yaml_node_pair_t *pair,
-                     const struct key *keys, const char *of, void *target)
-{
-	yaml_node_t *name = node_of(reader, pair->key);
-	const struct key *key = find_key(keys, text_of(name));
-
-	if (!key)
-		return wrong_at(reader, &name->start_mark, "%s has no '%.60s'", of,
-		                text_of(name));
-	return key->take(reader, node_of(reader, pair->value), target);
-}
-
 static int check_required(struct reader *reader, const yaml_node_t *node,
                           const struct key *keys, const char *of)
 {
@@ -168,8 +156,10 @@ static int check_required(struct reader *reader, const yaml_node_t *node,
 	return 0;
 }
 
-static int take_mapping(struct reader *reader, const yaml_node_t *node,
-                        const struct key *keys, const char *of, void *target)
+/* Each 'name: value', none twice. */
+static int each_pair(struct reader *reader, const yaml_node_t *node, const char *of,
+                     int (*take)(struct reader *, const yaml_node_pair_t *, void *),
+                     void *target)
 {
 	int error = check_mapping(reader, node, of);
 
@@ -179,9 +169,53 @@ static int take_mapping(struct reader *reader, const yaml_node_t *node,
 	     !error && pair < node->data.mapping.pairs.top; pair++) {
 		error = check_once(reader, node, pair);
 		if (!error)
-			error = take_pair(reader, pair, keys, of, target);
+			error = take(reader, pair, target);
 	}
+	return error;
+}
+
+/* What a pair of a mapping with known keys is for. */
+struct mapping {
+	const struct key *keys;
+	const char *of;
+	void *target;
+};
+
+static int take_pair(struct reader *reader, const yaml_node_pair_t *pair, void *target)
+{
+	const struct mapping *mapping = target;
+	yaml_node_t *name = node_of(reader, pair->key);
+	const struct key *key = find_key(mapping->keys, text_of(name));
+
+	if (!key)
+		return wrong_at(reader, &name->start_mark, "%s has no '%.60s'",
+		                mapping->of, text_of(name));
+	return key->take(reader, node_of(reader, pair->value), mapping->target);
+}
+
+static int take_mapping(struct reader *reader, const yaml_node_t *node,
+                        const struct key *keys, const char *of, void *target)
+{
+	struct mapping mapping = { keys, of, target };
+	int error = each_pair(reader, node, of, take_pair, &mapping);
+
 	return error ? error : check_required(reader, node, keys, of);
+}
+
+/* A list into an array of its own, in *at even on failure, of *count so far. */
+static int take_items(struct reader *reader, const yaml_node_t *node, size_t size,
+                      int (*take)(struct reader *, yaml_node_t *, void *), void **at,
+                      unsigned *count)
+{
+	int error = 0;
+
+	*at = calloc(list_length(node) + 1, size);
+	if (!*at)
+		return fault(FAULT_MEMORY, "out of memory");
+	for (; !error && *count < list_length(node); ++*count)
+		error = take(reader, list_item(reader, node, *count),
+		             (char *)*at + *count * size);
+	return error;
 }
 
 /*
@@ -245,9 +279,9 @@ static bool give(const struct reader *reader, struct policy_rule *rule, const ch
 	return found || all;
 }
 
-static int take_export(struct reader *reader, const yaml_node_pair_t *pair,
-                       struct policy_rule *rule)
+static int take_export(struct reader *reader, const yaml_node_pair_t *pair, void *target)
 {
+	struct policy_rule *rule = target;
 	yaml_node_t *key = node_of(reader, pair->key);
 	unsigned rights = 0;
 	int error =
@@ -264,17 +298,7 @@ static int take_export(struct reader *reader, const yaml_node_pair_t *pair,
 
 static int take_exports(struct reader *reader, yaml_node_t *node, void *target)
 {
-	int error = check_mapping(reader, node, "exports");
-
-	if (error)
-		return error;
-	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-	     !error && pair < node->data.mapping.pairs.top; pair++) {
-		error = check_once(reader, node, pair);
-		if (!error)
-			error = take_export(reader, pair, target);
-	}
-	return error;
+	return each_pair(reader, node, "exports", take_export, target);
 }
 
 /*
@@ -321,8 +345,9 @@ static const struct key who_keys[] = {
 };
 
 /* One name each: two in one entry could be read as "and". */
-static int take_one_who(struct reader *reader, yaml_node_t *node, struct policy_who *who)
+static int take_one_who(struct reader *reader, yaml_node_t *node, void *target)
 {
+	struct policy_who *who = target;
 	const char *text = text_of(node);
 
 	if (text && strcmp(text, "any") == 0) {
@@ -340,16 +365,13 @@ static int take_one_who(struct reader *reader, yaml_node_t *node, struct policy_
 static int take_who(struct reader *reader, yaml_node_t *node, void *target)
 {
 	struct policy_rule *rule = target;
+	void *items = NULL;
 	int error = check_list(reader, node, "names");
 
-	if (error)
-		return error;
-	rule->who = calloc(list_length(node) + 1, sizeof(*rule->who));
-	if (!rule->who)
-		return fault(FAULT_MEMORY, "out of memory");
-	for (; !error && rule->who_count < list_length(node); rule->who_count++)
-		error = take_one_who(reader, list_item(reader, node, rule->who_count),
-		                     &rule->who[rule->who_count]);
+	if (!error)
+		error = take_items(reader, node, sizeof(*rule->who), take_one_who, &items,
+		                   &rule->who_count);
+	rule->who = items;
 	return error;
 }
 
@@ -357,9 +379,9 @@ static int take_who(struct reader *reader, yaml_node_t *node, void *target)
  * The file
  */
 
-static int take_limit(struct reader *reader, const yaml_node_pair_t *pair,
-                      struct limits *limits)
+static int take_limit(struct reader *reader, const yaml_node_pair_t *pair, void *target)
 {
+	struct limits *limits = target;
 	yaml_node_t *key = node_of(reader, pair->key);
 	yaml_node_t *value = node_of(reader, pair->value);
 	const char *text = NULL, *name = text_of(key);
@@ -382,17 +404,8 @@ static int take_limit(struct reader *reader, const yaml_node_pair_t *pair,
 static int take_limits(struct reader *reader, yaml_node_t *node, void *target)
 {
 	struct policy_rule *rule = target;
-	int error = check_mapping(reader, node, "limits");
 
-	if (error)
-		return error;
-	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-	     !error && pair < node->data.mapping.pairs.top; pair++) {
-		error = check_once(reader, node, pair);
-		if (!error)
-			error = take_limit(reader, pair, &rule->limits);
-	}
-	return error;
+	return each_pair(reader, node, "limits", take_limit, &rule->limits);
 }
 
 static const struct key rule_keys[] = {
@@ -403,8 +416,10 @@ static const struct key rule_keys[] = {
 	{ NULL, NULL, false },
 };
 
-static int take_rule(struct reader *reader, yaml_node_t *node, struct policy_rule *rule)
+static int take_rule(struct reader *reader, yaml_node_t *node, void *target)
 {
+	struct policy_rule *rule = target;
+
 	/* One more, so that none is not no memory. */
 	rule->exports = calloc(reader->exports->count + 1, 1);
 	if (!rule->exports)
@@ -415,19 +430,16 @@ static int take_rule(struct reader *reader, yaml_node_t *node, struct policy_rul
 static int take_rules(struct reader *reader, yaml_node_t *node, void *target)
 {
 	struct policy *policy = target;
+	void *items = NULL;
 	int error = check_list(reader, node, "rules");
 
-	if (error)
-		return error;
-	if (list_length(node) > RULES_MAX)
+	if (!error && list_length(node) > RULES_MAX)
 		return wrong_at(reader, &node->start_mark, "more than %d rules",
 		                RULES_MAX);
-	policy->rules = calloc(list_length(node) + 1, sizeof(*policy->rules));
-	if (!policy->rules)
-		return fault(FAULT_MEMORY, "out of memory");
-	for (; !error && policy->rule_count < list_length(node); policy->rule_count++)
-		error = take_rule(reader, list_item(reader, node, policy->rule_count),
-		                  &policy->rules[policy->rule_count]);
+	if (!error)
+		error = take_items(reader, node, sizeof(*policy->rules), take_rule,
+		                   &items, &policy->rule_count);
+	policy->rules = items;
 	return error;
 }
 

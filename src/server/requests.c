@@ -40,6 +40,15 @@ static int on_text(struct peer *peer, const struct app_message *message)
 	return answer(peer, &echo);
 }
 
+/* Those that we have both. */
+static int on_features(struct peer *peer, const struct app_message *message)
+{
+	struct app_message ours = *message;
+
+	ours.features &= APP_FEATURES_ALL;
+	return answer(peer, &ours);
+}
+
 static int on_scratch(struct peer *peer, const struct app_message *message)
 {
 	int error = scratch_open(peer, message->id);
@@ -100,11 +109,11 @@ static int on_late(struct peer *peer, const struct app_message *message)
 }
 
 static int (*const handlers[APP_TYPES])(struct peer *, const struct app_message *) = {
-	[APP_PING] = on_ping,     [APP_TEXT] = on_text,  [APP_SCRATCH] = on_scratch,
-	[APP_DIGEST] = on_digest, [APP_LIST] = on_list,  [APP_PUT] = on_put,
-	[APP_GET] = on_get,       [APP_READY] = on_late, [APP_CHUNK] = on_late,
-	[APP_TAKEN] = on_late,    [APP_END] = on_late,   [APP_DONE] = on_late,
-	[APP_FAIL] = on_late,
+	[APP_PING] = on_ping,     [APP_TEXT] = on_text,   [APP_SCRATCH] = on_scratch,
+	[APP_DIGEST] = on_digest, [APP_LIST] = on_list,   [APP_PUT] = on_put,
+	[APP_GET] = on_get,       [APP_READY] = on_late,  [APP_CHUNK] = on_late,
+	[APP_TAKEN] = on_late,    [APP_END] = on_late,    [APP_DONE] = on_late,
+	[APP_FAIL] = on_late,     [APP_RESUME] = on_late, [APP_FEATURES] = on_features,
 };
 
 int request_handle(struct peer *peer, const struct app_message *message)

@@ -6,12 +6,15 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "program/descriptors.h"
 #include "program/logger.h"
 #include "program/units.h"
 #include "server/loop.h"
 #include "server/policy.h"
 #include "server/privileges.h"
 #include "server/sandbox.h"
+
+#define DESCRIPTORS 128 /* beside those of sessions and of files */
 
 static int set_context(struct server *server)
 {
@@ -30,6 +33,10 @@ static int set_context(struct server *server)
 	    (error = srdma_context_set_text(context, SRDMA_OPT_OCSP_RESPONSE,
 	                                    s->ocsp_response)) ||
 	    (error = srdma_context_set_text(context, SRDMA_OPT_DEVICE, s->device)) ||
+	    (error = srdma_context_set_text(context, SRDMA_OPT_FABRIC_PROVIDER,
+	                                    s->fabric_provider)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_TRANSPORT,
+	                                      s->transport)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT, s->connect)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
 	                                      s->protection)) ||
@@ -66,6 +73,32 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(server->base);
 }
 
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+
+	(void)fd;
+	(void)what;
+	parking_sweep(&server->parking);
+}
+
+/* What nobody came back for shall not stay on the disk much longer than it is kept. */
+static int watch_parking(struct server *server)
+{
+	uint64_t ms = server->settings.keep_partial_ms / 4;
+	struct timeval interval;
+
+	if (!server->settings.keep_partial_ms)
+		return 0;
+	ms = ms < 100 ? 100 : ms > 10000 ? 10000 : ms;
+	interval = (struct timeval){ .tv_sec = (time_t)(ms / 1000),
+		                     .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+	server->sweep = event_new(server->base, -1, EV_PERSIST, on_sweep, server);
+	if (!server->sweep || event_add(server->sweep, &interval) < 0)
+		return fault(FAULT_SYSTEM, "libevent cannot make a timer");
+	return 0;
+}
+
 static int make_base(struct server *server)
 {
 	if (evthread_use_pthreads() < 0)
@@ -75,6 +108,8 @@ static int make_base(struct server *server)
 		server->ended = event_new(server->base, -1, EV_PERSIST, on_ended, server);
 	if (!server->ended)
 		return fault(FAULT_SYSTEM, "libevent cannot make a loop");
+	if (watch_parking(server))
+		return -FAULT_SYSTEM;
 	return signals_watch(server);
 }
 
@@ -144,15 +179,35 @@ static int step_down(const struct settings *settings)
 	return error;
 }
 
+/*
+ * A descriptor for each session, and those of files, workers and the like. Systems allow
+ * a program far fewer than it may ask for. With too few, the last clients wait in the
+ * listener's queue: said here, where something can be done about it.
+ */
+static void allow_descriptors(const struct settings *settings)
+{
+	uint64_t needed = settings->max_sessions + settings->max_files + DESCRIPTORS;
+	uint64_t allowed = descriptors_allow(needed);
+
+	if (allowed < needed)
+		log_say(SRDMA_LOG_WARN,
+		        "%llu descriptors are allowed, and --max-sessions with "
+		        "--max-files needs %llu: raise 'ulimit -n' (LimitNOFILE= in a "
+		        "unit), or lower --max-sessions",
+		        (unsigned long long)allowed, (unsigned long long)needed);
+}
+
 int server_start(struct server *server)
 {
 	int error = set_context(server);
 
 	metrics_init(&server->metrics);
+	parking_init(&server->parking, server->settings.keep_partial_ms);
 	accounts_init(&server->accounts, server->settings.max_files,
 	              server->settings.max_messages, server->settings.transfer_memory);
 	if (!error)
 		error = server_load_policy(server);
+	allow_descriptors(&server->settings);
 	if (!error)
 		error = step_down(&server->settings);
 	if (!error)
@@ -167,6 +222,8 @@ int server_start(struct server *server)
 	error = start_loops(server);
 	if (!error)
 		error = acceptor_new(server, &server->acceptor);
+	if (!error)
+		error = refusals_watch(server->base, &server->refusals);
 	if (!error && server->settings.metrics)
 		error = metrics_http_new(server, &server->metrics_http);
 	return error;
@@ -186,28 +243,30 @@ static void log_left(void)
 
 	srdma_objects(&o, sizeof(o));
 	about.level = o.sessions || o.queue_pairs || o.memory_regions ||
-	                              o.protection_domains || o.completion_queues ||
-	                              o.shared_receive_queues || o.cm_ids || o.contexts
+	                              o.memory_windows || o.protection_domains ||
+	                              o.completion_queues || o.shared_receive_queues ||
+	                              o.cm_ids || o.contexts
 	                      ? SRDMA_LOG_ERROR
 	                      : SRDMA_LOG_INFO;
 	json_uint(&fields, "sessions", o.sessions);
 	json_uint(&fields, "queue_pairs", o.queue_pairs);
 	json_uint(&fields, "memory_regions", o.memory_regions);
+	json_uint(&fields, "memory_windows", o.memory_windows);
 	json_uint(&fields, "protection_domains", o.protection_domains);
 	json_uint(&fields, "completion_queues", o.completion_queues);
 	json_uint(&fields, "shared_receive_queues", o.shared_receive_queues);
 	json_uint(&fields, "cm_ids", o.cm_ids);
 	json_uint(&fields, "contexts", o.contexts);
-	log_about(
-	        &about,
-	        "left open: %llu sessions, %llu QPs, %llu MRs, %llu PDs, %llu CQs, %llu "
-	        "SRQs, %llu CM ids, %llu device contexts",
-	        (unsigned long long)o.sessions, (unsigned long long)o.queue_pairs,
-	        (unsigned long long)o.memory_regions,
-	        (unsigned long long)o.protection_domains,
-	        (unsigned long long)o.completion_queues,
-	        (unsigned long long)o.shared_receive_queues, (unsigned long long)o.cm_ids,
-	        (unsigned long long)o.contexts);
+	log_about(&about,
+	          "left open: %llu sessions, %llu QPs, %llu MRs, %llu PDs, "
+	          "%llu CQs, %llu SRQs, %llu CM ids, %llu device contexts, %llu MWs",
+	          (unsigned long long)o.sessions, (unsigned long long)o.queue_pairs,
+	          (unsigned long long)o.memory_regions,
+	          (unsigned long long)o.protection_domains,
+	          (unsigned long long)o.completion_queues,
+	          (unsigned long long)o.shared_receive_queues,
+	          (unsigned long long)o.cm_ids, (unsigned long long)o.contexts,
+	          (unsigned long long)o.memory_windows);
 	json_free(&fields);
 }
 
@@ -250,16 +309,21 @@ void server_finish(struct server *server)
 			loop_drain(server->loops[i]);
 		loop_join(server->loops[i]);
 	}
-	jobs_free(server->jobs);
+	jobs_end(server->jobs);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loop_free(server->loops[i]);
 	free(server->loops);
+	jobs_free(server->jobs);
+	parking_clear(&server->parking);
 	metrics_http_free(server->metrics_http);
+	refusals_free(server->refusals);
 	metrics_clear(&server->metrics);
 	if (server->base) {
 		signals_unwatch();
 		if (server->ended)
 			event_free(server->ended);
+		if (server->sweep)
+			event_free(server->sweep);
 		event_base_free(server->base);
 	}
 	policy_drop(server->policy);

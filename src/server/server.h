@@ -8,6 +8,8 @@
 #include "program/jobs.h"
 #include "server/account.h"
 #include "server/metrics.h"
+#include "server/parking.h"
+#include "server/refusals.h"
 #include "server/settings.h"
 #include "srdma.h"
 
@@ -33,13 +35,16 @@ struct server {
 	struct policy *policy; /* in force; the main thread's. NULL: none */
 	struct jobs *jobs;
 	struct accounts accounts;
+	struct parking parking;
 	struct server_totals totals;
 	struct metrics metrics;
 	struct metrics_http *metrics_http;
-	struct event_base *base; /* of the main thread */
+	struct refusals *refusals; /* packets that devices refused */
+	struct event_base *base;   /* of the main thread */
 	struct acceptor *acceptor;
 	struct loop **loops;
 	unsigned loop_count;
+	struct event *sweep; /* of the parking */
 	struct event *ended; /* active when the last loop has ended */
 	_Atomic unsigned loops_running;
 	unsigned signals; /* received, to stop */

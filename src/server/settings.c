@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "program/app.h"
 #include "program/fault.h"
 #include "program/units.h"
 
@@ -18,6 +19,25 @@ static int option_metrics(const struct option_spec *spec, void *place, const cha
 #define AT(member) OPTION_AT(struct settings, member)
 #define GiB        (UINT64_C(1) << 30)
 #define HOURS(n)   ((n)*UINT64_C(3600000))
+
+static int option_log_format(const struct option_spec *spec, void *place,
+                             const char *value)
+{
+	static const char *const formats[] = {
+		[LOG_TEXT] = "text",
+		[LOG_JSON] = "json",
+		[LOG_JOURNAL] = "journald",
+	};
+
+	(void)spec;
+	for (unsigned i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(value, formats[i]) == 0) {
+			*(enum log_format *)place = (enum log_format)i;
+			return 0;
+		}
+	}
+	return fault(FAULT_USAGE, "'%s' is none of text, json, journald", value);
+}
 
 const struct option_spec server_options[] = {
 	{ "config", 'c', "FILE",
@@ -51,6 +71,14 @@ const struct option_spec server_options[] = {
 	{ "device", 'd', "NAME",
 	  "RDMA device (default: the one that has the address a client connected to)",
 	  option_text, AT(device) },
+	{ "transport", 0, "HOW",
+	  "what messages travel by: verbs (RDMA queue pairs), or fabric (libfabric, as "
+	  "for AWS's EFA); every client has to do the same (default: verbs)",
+	  option_transport, AT(transport) },
+	{ "fabric-provider", 0, "NAME",
+	  "libfabric's provider, of those that fi_info -t FI_EP_RDM lists, as efa, tcp, "
+	  "shm or verbs (default: its first)",
+	  option_text, AT(fabric_provider) },
 	{ "connect", 0, "HOW",
 	  "how queue pairs may be connected: direct, cm (librdmacm), or any (default: "
 	  "any)",
@@ -93,6 +121,10 @@ const struct option_spec server_options[] = {
 	{ "drain-timeout", 0, "TIME",
 	  "when told to stop, let transfers under way go on this long (default: 30s)",
 	  option_duration, AT(drain_timeout_ms), 0, HOURS(24) },
+	{ "keep-partial", 0, "TIME",
+	  "when a session breaks, keep what came of its files this long, nameless, for "
+	  "a client that reconnects to go on; 0: nothing (default: 2m)",
+	  option_duration, AT(keep_partial_ms), 0, HOURS(24) },
 	{ "scratch", 0, "SIZE",
 	  "memory of each session that its client may write and read one-sided, taken "
 	  "when "
@@ -102,7 +134,7 @@ const struct option_spec server_options[] = {
 	  "for all transfers together; when it runs short they get less each "
 	  "(default: 512M)",
 	  option_size, AT(transfer_memory), 1 << 20, 1024 * GiB },
-	{ "message-size", 0, "SIZE", "largest message that is received (default: 16k)",
+	{ "message-size", 0, "SIZE", "largest message that is received (default: 64k)",
 	  option_size, AT(message_size), 8192, 1 << 20 },
 	{ "no-sync", 0, NULL,
 	  "do not wait until a received file is on the disk before it is named and "
@@ -114,7 +146,12 @@ const struct option_spec server_options[] = {
 	  option_metrics, AT(metrics) },
 	{ "log-level", 0, "LEVEL", "error, warn, info or debug (default: info)",
 	  option_log_level, AT(log_level) },
-	{ "json", 0, NULL, "log as JSON, one object a line", option_flag, AT(json) },
+	{ "log-format", 0, "HOW",
+	  "text, json (one object a line), or journald: to systemd's journal, with "
+	  "fields "
+	  "(default: text)",
+	  option_log_format, AT(log_format) },
+	{ "json", 0, NULL, "the same as --log-format json", option_flag, AT(json) },
 	{ "help", 'h', NULL, "print this and exit", option_flag, AT(help),
 	  .command_line_only = true },
 	{ "version", 'V', NULL, "print the version and exit", option_flag, AT(version),
@@ -125,6 +162,7 @@ const struct option_spec server_options[] = {
 static void set_defaults(struct settings *settings)
 {
 	*settings = (struct settings){
+		.transport = SRDMA_TRANSPORT_VERBS,
 		.connect = SRDMA_CONNECT_DIRECT | SRDMA_CONNECT_CM,
 		.protection = SRDMA_PROTECTION_SEALED,
 		.log_level = SRDMA_LOG_INFO,
@@ -132,9 +170,10 @@ static void set_defaults(struct settings *settings)
 		.handshake_timeout_ms = 10000,
 		.idle_timeout_ms = 600000,
 		.drain_timeout_ms = 30000,
+		.keep_partial_ms = 120000,
 		.scratch_size = 64 << 10,
 		.transfer_memory = 512 << 20,
-		.message_size = 16 << 10,
+		.message_size = APP_MESSAGE_SIZE,
 	};
 }
 

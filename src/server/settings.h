@@ -8,6 +8,7 @@
 
 #include "program/cli.h"
 #include "server/exports.h"
+#include "program/logger.h"
 #include "server/limits.h"
 #include "srdma.h"
 
@@ -33,12 +34,15 @@ struct settings {
 	char *policy; /* file; NULL: everybody whom the authorities know may do everything
 	               */
 	char *device;
+	char *fabric_provider;
+	unsigned transport;
 	uint64_t workers;    /* 0: as many as there are cores */
 	uint64_t io_threads; /* 0: as many as workers, at least 2 */
 	uint64_t max_sessions;
 	uint64_t handshake_timeout_ms;
 	uint64_t idle_timeout_ms;
 	uint64_t drain_timeout_ms;
+	uint64_t keep_partial_ms; /* 0: nothing is kept */
 	uint64_t scratch_size;
 	uint64_t transfer_memory;
 	uint64_t max_files;
@@ -48,6 +52,7 @@ struct settings {
 	unsigned connect;
 	unsigned protection;
 	enum srdma_log_level log_level;
+	enum log_format log_format;
 	bool no_sync;
 	bool no_seccomp;
 	bool json;

@@ -4,6 +4,7 @@
  * read files again.
  */
 #include <event2/event.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,8 +70,21 @@ int signals_watch(struct server *server)
 	return 0;
 }
 
+/* One that still comes has nothing left to stop, and would only spoil the exit status. */
+static void hold_back(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < 3; i++)
+		if (watched[i])
+			sigaddset(&set, event_get_signal(watched[i]));
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 void signals_unwatch(void)
 {
+	hold_back();
 	for (int i = 0; i < 3; i++) {
 		if (watched[i])
 			event_free(watched[i]);

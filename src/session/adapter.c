@@ -6,16 +6,16 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "common/log.h"
 #include "session/device.h"
-#include "session/endpoint.h"
+#include "session/verbs_endpoint.h"
 #include "session/error.h"
 #include "session/probe.h"
+#include "session/sizes.h"
 
 #define FIRST_SHARED \
-	64 /* shared receive buffers to begin with, and to grow by at least */
+	32 /* shared receive buffers to begin with, and to grow by at least */
 #define BUCKETS_MAX 65536
 
 const char *adapter_name(const struct adapter *adapter)
@@ -38,9 +38,9 @@ static int cq_size(const struct adapter *adapter)
 {
 	const uint64_t *number = adapter->worker->options.number;
 	uint64_t sessions = adapter->worker->single ? 1 : number[SRDMA_OPT_MAX_SESSIONS];
-	uint64_t sends = sessions * (number[SRDMA_OPT_SEND_DEPTH] + ENDPOINT_SPARE_SENDS);
-	uint64_t own = endpoint_receives(number, number[SRDMA_OPT_PROTECTION] &
-	                                                 SRDMA_PROTECTION_SEALED);
+	uint64_t sends = sessions * (number[SRDMA_OPT_SEND_DEPTH] + SPARE_SENDS);
+	uint64_t own = receives_of(number, number[SRDMA_OPT_PROTECTION] &
+	                                           SRDMA_PROTECTION_SEALED);
 	uint64_t receives = adapter->srq ? adapter->shared_most : sessions * own;
 	uint64_t most = (uint64_t)adapter->limits.max_cqe;
 
@@ -70,9 +70,8 @@ static bool create_srq(struct adapter *adapter)
 
 	adapter->shared_most = (unsigned)(wanted < most ? wanted : most);
 	adapter->srq = device_create_srq(adapter->pd, adapter->shared_most);
-	adapter->pool = (struct pool){ .pd = adapter->pd,
-		                       .srq = adapter->srq,
-		                       .stride = endpoint_message_room(number) };
+	verbs_pool_init(&adapter->pool, adapter->pd, adapter->srq, NULL,
+	                message_room(number));
 	return adapter->srq != NULL;
 }
 
@@ -126,8 +125,8 @@ static int watch(struct adapter *adapter)
 	        (struct source){ adapter->channel->fd, adapter_completions_ready };
 	adapter->events =
 	        (struct source){ adapter->verbs->async_fd, adapter_events_ready };
-	error = worker_watch(worker, &adapter->completions, EPOLLIN);
-	return error ? error : worker_watch(worker, &adapter->events, EPOLLIN);
+	error = worker_watch(worker, &adapter->completions, POLLER_IN);
+	return error ? error : worker_watch(worker, &adapter->events, POLLER_IN);
 }
 
 /* A look at the device: its port and addresses. Nothing is created on it. */
@@ -334,13 +333,13 @@ void adapter_close(struct adapter *adapter)
 	if (!list_empty(&adapter->node)) {
 		worker->stats.devices--;
 		worker->stats.shared_receive -= adapter->srq != NULL;
-		worker->stats.receive_buffers -= adapter->pool.count;
+		worker->stats.receive_buffers -= adapter->pool.base.count;
 	}
 	list_remove(&adapter->node);
 	worker_unwatch(worker, &adapter->completions);
 	worker_unwatch(worker, &adapter->events);
 	device_destroy_srq(adapter->srq);
-	pool_free(&adapter->pool);
+	pool_free(&adapter->pool.base);
 	device_destroy_cq(adapter->cq);
 	if (adapter->channel)
 		ibv_destroy_comp_channel(adapter->channel);
@@ -359,7 +358,7 @@ void adapter_close(struct adapter *adapter)
 int adapter_claim(struct adapter *adapter, int count)
 {
 	unsigned most = adapter->shared_most;
-	unsigned had = adapter->pool.count, wanted, room;
+	unsigned had = adapter->pool.base.count, wanted, room;
 	int error;
 
 	adapter->claims += (unsigned)count;
@@ -369,8 +368,8 @@ int adapter_claim(struct adapter *adapter, int count)
 	wanted = adapter->claims - had;
 	if (wanted < FIRST_SHARED || wanted < had / 2)
 		wanted = FIRST_SHARED > had / 2 ? FIRST_SHARED : had / 2;
-	error = pool_grow(&adapter->pool, wanted < room ? wanted : room);
-	adapter->worker->stats.receive_buffers += adapter->pool.count - had;
+	error = pool_grow(&adapter->pool.base, wanted < room ? wanted : room);
+	adapter->worker->stats.receive_buffers += adapter->pool.base.count - had;
 	if (error)
 		adapter->claims -= (unsigned)count;
 	return error;

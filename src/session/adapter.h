@@ -11,7 +11,16 @@
 #include "session/receive.h"
 #include "session/worker.h"
 
-struct endpoint;
+struct verbs_endpoint;
+
+/* Receive buffers of a queue pair, or of a shared receive queue. Work requests carry the
+ * address of the message as wr_id. */
+struct verbs_pool {
+	struct pool base;
+	struct ibv_pd *pd;
+	struct ibv_srq *srq; /* one of the two */
+	struct ibv_qp *qp;
+};
 
 struct adapter_gid {
 	union ibv_gid gid;
@@ -33,8 +42,8 @@ struct adapter {
 
 	struct ibv_pd *pd; /* of the shared receive queue */
 	struct ibv_srq *srq;
-	struct pool pool; /* its buffers */
-	unsigned claims;  /* receive buffers that the sessions count on */
+	struct verbs_pool pool; /* its buffers */
+	unsigned claims;        /* receive buffers that the sessions count on */
 	unsigned shared_most;
 
 	struct adapter_gid *gids;
@@ -49,6 +58,9 @@ struct adapter {
 	unsigned pending_end;
 	unsigned pending_size;
 };
+
+void verbs_pool_init(struct verbs_pool *pool, struct ibv_pd *pd, struct ibv_srq *srq,
+                     struct ibv_qp *qp, size_t stride);
 
 /* Whether there is any device, or the one of that name. SRDMA_ENODEVICE. */
 int adapter_check(const char *name);
@@ -79,13 +91,19 @@ unsigned adapter_poll(struct adapter *adapter);
 int adapter_arm(struct adapter *adapter);
 
 /* Completions of this endpoint's QP come to it from now on. */
-void adapter_add(struct adapter *adapter, struct endpoint *endpoint);
+void adapter_add(struct adapter *adapter, struct verbs_endpoint *endpoint);
+
+/*
+ * Take back the shared receive buffers of an endpoint whose QP is in ERR: some devices
+ * forget a QP's completions, and with them the buffers, when it is destroyed.
+ */
+void adapter_drain(struct adapter *adapter, const struct verbs_endpoint *endpoint);
 
 /*
  * Forget an endpoint whose QP was destroyed: none of its completions may be left in the
  * CQ, for the device may give its number to another QP.
  */
-void adapter_remove(struct adapter *adapter, struct endpoint *endpoint);
+void adapter_remove(struct adapter *adapter, struct verbs_endpoint *endpoint);
 
 /* Where those end up when their descriptors are readable. */
 void adapter_completions_ready(struct source *source, uint32_t events);

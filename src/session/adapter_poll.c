@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Completions and events of a device, and whose they are. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "session/endpoint.h"
+#include "session/verbs_endpoint.h"
 #include "session/error.h"
 
 #define BATCH 32   /* completions taken at a time */
@@ -17,10 +17,11 @@ static struct list *bucket(struct adapter *adapter, uint32_t qpn)
 	return &adapter->endpoints[(qpn * 2654435761u >> 8) & (adapter->buckets - 1)];
 }
 
-static struct endpoint *find(struct adapter *adapter, uint32_t qpn)
+static struct verbs_endpoint *find(struct adapter *adapter, uint32_t qpn)
 {
 	list_for_each (node, bucket(adapter, qpn)) {
-		struct endpoint *endpoint = container_of(node, struct endpoint, node);
+		struct verbs_endpoint *endpoint =
+		        container_of(node, struct verbs_endpoint, node);
 
 		if (endpoint->qpn == qpn)
 			return endpoint;
@@ -28,7 +29,7 @@ static struct endpoint *find(struct adapter *adapter, uint32_t qpn)
 	return NULL;
 }
 
-void adapter_add(struct adapter *adapter, struct endpoint *endpoint)
+void adapter_add(struct adapter *adapter, struct verbs_endpoint *endpoint)
 {
 	list_append(bucket(adapter, endpoint->qpn), &endpoint->node);
 }
@@ -59,14 +60,80 @@ static unsigned take(struct adapter *adapter)
 	return (unsigned)count;
 }
 
+/* IBA 11.6.2: what the device says of a failed work request, as a sentence. */
+static int failed_sentence(const char *peer, enum ibv_wc_status status)
+{
+	switch (status) {
+	case IBV_WC_RETRY_EXC_ERR:
+		return fail(SRDMA_ENETWORK,
+		            "the queue pair of %s does not answer: it is gone, or "
+		            "packets do not "
+		            "get through",
+		            peer);
+	case IBV_WC_RNR_RETRY_EXC_ERR:
+		return fail(SRDMA_ENETWORK, "%s provides no receive buffers", peer);
+	case IBV_WC_REM_ACCESS_ERR:
+		return fail(SRDMA_ENETWORK,
+		            "the device of %s refused an access: it does not grant that "
+		            "memory, or "
+		            "took it back",
+		            peer);
+	case IBV_WC_REM_INV_REQ_ERR:
+	case IBV_WC_REM_OP_ERR:
+		return fail(SRDMA_ENETWORK, "the device of %s refused an operation (%s)",
+		            peer, ibv_wc_status_str(status));
+	case IBV_WC_MW_BIND_ERR:
+		return fail(
+		        SRDMA_ESYSTEM,
+		        "our device could not bind, or take back, a memory window for "
+		        "%s",
+		        peer);
+	case IBV_WC_LOC_LEN_ERR:
+		return fail(SRDMA_EPROTOCOL, "%s sent a message larger than agreed",
+		            peer);
+	case IBV_WC_WR_FLUSH_ERR:
+		return fail(SRDMA_ENETWORK, "the queue pair to %s failed", peer);
+	default:
+		return fail(SRDMA_ENETWORK, "the queue pair to %s failed: %s", peer,
+		            ibv_wc_status_str(status));
+	}
+}
+
+static void hand_in(struct endpoint *endpoint, const struct ibv_wc *wc)
+{
+	struct srdma_message *message = (struct srdma_message *)(uintptr_t)wc->wr_id;
+	const struct arrival arrival = {
+		.word = ntohl(wc->imm_data),
+		.length = wc->byte_len,
+		.valid = wc->opcode == IBV_WC_RECV && wc->wc_flags & IBV_WC_WITH_IMM,
+	};
+
+	endpoint->events->received(endpoint, message, &arrival);
+}
+
+/* Failed sends are not told: they end with the session, and with its reason. */
+static void hand_failed(struct endpoint *endpoint, const struct ibv_wc *wc)
+{
+	endpoint->events->broke(endpoint, failed_sentence(endpoint->peer, wc->status));
+	if (!VERBS_IS_SEND(wc->wr_id))
+		endpoint->events->received(
+		        endpoint, (struct srdma_message *)(uintptr_t)wc->wr_id, NULL);
+}
+
 static void dispatch(struct adapter *adapter, const struct ibv_wc *wc)
 {
-	struct endpoint *endpoint = find(adapter, wc->qp_num);
+	struct verbs_endpoint *endpoint = find(adapter, wc->qp_num);
 
-	if (endpoint)
-		endpoint->completed(endpoint, wc);
-	else if (!ENDPOINT_IS_SEND(wc->wr_id))
-		pool_post((struct srdma_message *)(uintptr_t)wc->wr_id);
+	if (!endpoint) {
+		if (!VERBS_IS_SEND(wc->wr_id))
+			pool_post((struct srdma_message *)(uintptr_t)wc->wr_id);
+	} else if (wc->status != IBV_WC_SUCCESS) {
+		hand_failed(&endpoint->base, wc);
+	} else if (VERBS_IS_SEND(wc->wr_id)) {
+		endpoint->base.events->sent(&endpoint->base, VERBS_SEQUENCE(wc->wr_id));
+	} else {
+		hand_in(&endpoint->base, wc);
+	}
 }
 
 unsigned adapter_poll(struct adapter *adapter)
@@ -92,7 +159,7 @@ unsigned adapter_poll(struct adapter *adapter)
 }
 
 /* The session's own receive buffers end with it; shared ones go back to the device. */
-static void drop(struct adapter *adapter, const struct endpoint *endpoint)
+static void drop(struct adapter *adapter, const struct verbs_endpoint *endpoint)
 {
 	unsigned kept = adapter->pending_at;
 
@@ -101,17 +168,22 @@ static void drop(struct adapter *adapter, const struct endpoint *endpoint)
 
 		if (wc->qp_num != endpoint->qpn)
 			adapter->pending[kept++] = *wc;
-		else if (!ENDPOINT_IS_SEND(wc->wr_id) && endpoint_is_shared(endpoint))
+		else if (!VERBS_IS_SEND(wc->wr_id) && verbs_is_shared(endpoint))
 			pool_post((struct srdma_message *)(uintptr_t)wc->wr_id);
 	}
 	adapter->pending_end = kept;
 }
 
-void adapter_remove(struct adapter *adapter, struct endpoint *endpoint)
+void adapter_drain(struct adapter *adapter, const struct verbs_endpoint *endpoint)
 {
 	do
 		drop(adapter, endpoint);
 	while (take(adapter));
+}
+
+void adapter_remove(struct adapter *adapter, struct verbs_endpoint *endpoint)
+{
+	adapter_drain(adapter, endpoint);
 	list_remove(&endpoint->node);
 }
 
@@ -154,21 +226,28 @@ int adapter_arm(struct adapter *adapter)
  * so: where receives are shared nothing of it is flushed.
  */
 
+static void break_one(struct verbs_endpoint *endpoint, const char *why)
+{
+	endpoint->base.events->broke(
+	        &endpoint->base, fail(SRDMA_ENETWORK, "the queue pair to %s failed: %s",
+	                              endpoint->base.peer, why));
+}
+
 static void break_all(struct adapter *adapter, const char *why)
 {
 	for (unsigned i = 0; i < adapter->buckets; i++)
 		list_for_each_safe (node, &adapter->endpoints[i]) {
-			struct endpoint *endpoint =
-			        container_of(node, struct endpoint, node);
+			struct verbs_endpoint *endpoint =
+			        container_of(node, struct verbs_endpoint, node);
 
-			endpoint->broke(endpoint, why);
+			break_one(endpoint, why);
 		}
 }
 
 static void handle_event(struct adapter *adapter, const struct ibv_async_event *event)
 {
 	const char *name = ibv_event_type_str(event->event_type);
-	struct endpoint *endpoint;
+	struct verbs_endpoint *endpoint;
 
 	switch (event->event_type) {
 	case IBV_EVENT_QP_FATAL:
@@ -176,7 +255,7 @@ static void handle_event(struct adapter *adapter, const struct ibv_async_event *
 	case IBV_EVENT_QP_ACCESS_ERR:
 		endpoint = find(adapter, event->element.qp->qp_num);
 		if (endpoint)
-			endpoint->broke(endpoint, name);
+			break_one(endpoint, name);
 		break;
 	case IBV_EVENT_DEVICE_FATAL:
 	case IBV_EVENT_CQ_ERR:
@@ -200,7 +279,7 @@ void adapter_events_ready(struct source *source, uint32_t events)
 	struct adapter *adapter = container_of(source, struct adapter, events);
 	struct ibv_async_event event;
 
-	if (events & (EPOLLERR | EPOLLHUP))
+	if (events & (POLLER_ERR | POLLER_HUP))
 		worker_unwatch(adapter->worker, source);
 	while (!ibv_get_async_event(adapter->verbs, &event)) {
 		handle_event(adapter, &event);

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "session/device.h"
 #include "session/error.h"
+#include "session/verbs_endpoint.h"
 
 #define BACKLOG 128
 
@@ -68,7 +69,7 @@ static int cm_get(struct srdma_worker *worker, struct cm **out)
 		             errno_text(errno));
 		goto free;
 	}
-	error = worker_watch(worker, &cm->events, EPOLLIN);
+	error = worker_watch(worker, &cm->events, POLLER_IN);
 	if (error)
 		goto free;
 	worker->cm = cm;
@@ -130,7 +131,7 @@ static int step(struct srdma_session *session, enum ibv_qp_state state, uint8_t 
 		attr.retry_cnt = (uint8_t)number[SRDMA_OPT_RETRY_COUNT];
 		attr.rnr_retry = 7;
 	}
-	return endpoint_step(&session->endpoint, &attr, mask);
+	return verbs_step(to_verbs(session->endpoint), &attr, mask);
 }
 
 static uint8_t lesser(uint8_t a, uint8_t b)
@@ -141,8 +142,8 @@ static uint8_t lesser(uint8_t a, uint8_t b)
 /* The QP is in INIT already, for its receives. */
 static int bring_up(struct srdma_session *session)
 {
-	const struct frame_endpoint *peer = &session->handshake->peer;
-	uint8_t ours = session->endpoint.reads;
+	const struct frame_endpoint *peer = &session->handshake->peer.endpoint;
+	uint8_t ours = to_verbs(session->endpoint)->reads;
 	int error = step(session, IBV_QPS_RTR, lesser(ours, peer->reads_out));
 
 	return error ? error : step(session, IBV_QPS_RTS, lesser(ours, peer->reads_in));
@@ -151,20 +152,20 @@ static int bring_up(struct srdma_session *session)
 static void describe(struct srdma_session *session, struct rdma_conn_param *param)
 {
 	*param = (struct rdma_conn_param){
-		.responder_resources = session->endpoint.reads,
-		.initiator_depth = session->endpoint.reads,
+		.responder_resources = to_verbs(session->endpoint)->reads,
+		.initiator_depth = to_verbs(session->endpoint)->reads,
 		.retry_count =
 		        (uint8_t)session->worker->options.number[SRDMA_OPT_RETRY_COUNT],
 		.rnr_retry_count = 7,
-		.srq = endpoint_is_shared(&session->endpoint),
-		.qp_num = session->endpoint.qpn,
+		.srq = verbs_is_shared(to_verbs(session->endpoint)),
+		.qp_num = to_verbs(session->endpoint)->qpn,
 	};
 }
 
 static int check_device(const struct srdma_session *session)
 {
 	const struct ibv_context *theirs = session->cm_id->verbs;
-	const struct ibv_context *ours = session->endpoint.adapter->verbs;
+	const struct ibv_context *ours = to_verbs(session->endpoint)->adapter->verbs;
 
 	if (!theirs ||
 	    ibv_get_device_guid(theirs->device) != ibv_get_device_guid(ours->device))
@@ -174,7 +175,7 @@ static int check_device(const struct srdma_session *session)
 		            "address of that device, or by 'direct'",
 		            session->name,
 		            theirs ? ibv_get_device_name(theirs->device) : "no device",
-		            adapter_name(session->endpoint.adapter));
+		            adapter_name(to_verbs(session->endpoint)->adapter));
 	return 0;
 }
 
@@ -208,14 +209,14 @@ int cm_connect(struct srdma_session *session)
 
 	if (error)
 		return error;
-	if (!session->handshake->peer.cm_port)
+	if (!session->handshake->peer.endpoint.cm_port)
 		return fail(SRDMA_EPROTOCOL,
 		            "%s named no port for the connection manager", session->name);
 	if (getsockname(session->socket.fd, (struct sockaddr *)&from, &from_length) ||
 	    getpeername(session->socket.fd, (struct sockaddr *)&to, &to_length))
 		return system_failure(session, "find the addresses of");
 	set_port(&from, 0);
-	set_port(&to, session->handshake->peer.cm_port);
+	set_port(&to, session->handshake->peer.endpoint.cm_port);
 	session->cm_id = device_create_id(cm->channel, session);
 	if (!session->cm_id)
 		return system_failure(session, "create an id for");
@@ -230,7 +231,7 @@ static int request(struct srdma_session *session)
 	struct rdma_conn_param param;
 
 	describe(session, &param);
-	param.private_data = session->handshake->peer.token;
+	param.private_data = session->handshake->peer.endpoint.token;
 	param.private_data_len = FRAME_TOKEN;
 	if (rdma_connect(session->cm_id, &param))
 		return system_failure(session, "connect to");
@@ -298,7 +299,7 @@ static int listen_on(struct cm *cm, int family, struct rdma_cm_id **out)
 static int listener_of(struct cm *cm, const struct srdma_session *session,
                        struct rdma_cm_id **out)
 {
-	const uint8_t *gid = session->endpoint.gid.gid.raw;
+	const uint8_t *gid = to_verbs(session->endpoint)->gid.gid.raw;
 	bool v4 = IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)gid);
 	struct rdma_cm_id **listener = &cm->listeners[v4 ? 0 : 1];
 	int error = 0;
@@ -341,7 +342,7 @@ static struct srdma_session *find(struct cm *cm, const struct cm_event *event)
 		        container_of(node, struct handshake, cm_waiting);
 
 		if (!CRYPTO_memcmp(event->data, handshake->token, FRAME_TOKEN) &&
-		    handshake->peer.qpn == event->qpn)
+		    handshake->peer.endpoint.qpn == event->qpn)
 			found = handshake->session;
 	}
 	return found;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Operations on the queue pair: how they start, and how each ends exactly once. */
+/* Operations on the endpoint: how they start, and how each ends exactly once. */
 #include "session/data.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "session/error.h"
+#include "session/memory.h"
+#include "session/sizes.h"
 
 /* How long the TLS channel has to tell why the QP failed, when the QP shows it first. */
 #define BROKEN_GRACE_MS 250
@@ -24,7 +25,7 @@ int data_open(struct srdma_session *session, const struct frame_hello *peer)
 	struct data *data = &session->data;
 
 	data->depth = (unsigned)number[SRDMA_OPT_SEND_DEPTH];
-	data->ring = data->depth + ENDPOINT_SPARE_SENDS;
+	data->ring = data->depth + SPARE_SENDS;
 	data->window = (unsigned)number[SRDMA_OPT_CREDITS];
 	data->peer_window = peer->credits;
 	data->credits = peer->credits;
@@ -44,18 +45,12 @@ static unsigned lesser(unsigned a, unsigned b)
  * Posting
  */
 
-static int post(struct srdma_session *session, struct ibv_send_wr *wr,
-                const struct op *op)
+/* The operation is under way, or the session fails. */
+static int started(struct srdma_session *session, const struct op *op, int error)
 {
 	struct data *data = &session->data;
-	struct ibv_send_wr *bad;
-	int error;
 
-	wr->wr_id = ENDPOINT_SEND_ID(data->posted);
-	error = ibv_post_send(session->endpoint.qp, wr, &bad);
 	if (error) {
-		error = fail(SRDMA_ESYSTEM, "cannot post to the queue pair of %s: %s",
-		             session->name, errno_text(error));
 		session_fail(session, error);
 		return error;
 	}
@@ -63,6 +58,15 @@ static int post(struct srdma_session *session, struct ibv_send_wr *wr,
 	data->posted++;
 	data->callers += op->kind != 0;
 	return 0;
+}
+
+static int post(struct srdma_session *session, struct outgoing *outgoing,
+                const struct op *op)
+{
+	struct endpoint *endpoint = session->endpoint;
+
+	outgoing->sequence = session->data.posted;
+	return started(session, op, endpoint->transport->send(endpoint, outgoing));
 }
 
 int data_block(struct srdma_session *session)
@@ -73,25 +77,25 @@ int data_block(struct srdma_session *session)
 }
 
 /*
- * Where a message is put together: on the stack when it goes inline, else in the slab.
- * What goes inline in clear stays where it is.
+ * Where a message is put together: on the stack when it is short, else in the slab. A
+ * short one in clear stays where it is.
  */
 static int assemble(struct srdma_session *session, const struct message *message,
-                    bool sealed, uint8_t *to, struct ibv_sge *sge, uint32_t *word)
+                    bool sealed, uint8_t *to, struct outgoing *outgoing)
 {
 	size_t length = message->prefix_length + message->length;
 
-	*word = message_encode(message->head);
-	sge->length = (uint32_t)length;
-	sge->addr = (uintptr_t)to;
+	outgoing->word = message_encode(message->head);
+	outgoing->length = (uint32_t)length;
+	outgoing->data = to;
 	if (sealed) {
-		sge->length += SEAL_TAG;
-		return sealing_close(session, message, to, word);
+		outgoing->length += SEAL_TAG;
+		return sealing_close(session, message, to, &outgoing->word);
 	}
-	if (sge->lkey)
+	if (outgoing->region)
 		memcpy(to, message->data, length);
 	else
-		sge->addr = (uintptr_t)message->data;
+		outgoing->data = message->data;
 	return 0;
 }
 
@@ -102,35 +106,25 @@ int data_send(struct srdma_session *session, const struct message *message,
 	bool sealed = sealing_is_on(session) && message->head.type != MESSAGE_PROOF;
 	size_t size = message->prefix_length + message->length + (sealed ? SEAL_TAG : 0);
 	uint8_t small[INLINE_MOST];
-	bool is_inline = size <= session->endpoint.inline_max && size <= sizeof(small);
-	struct ibv_sge sge = { 0 };
-	struct ibv_send_wr wr = {
-		.sg_list = &sge,
-		.num_sge = size ? 1 : 0,
-		.opcode = IBV_WR_SEND_WITH_IMM,
-		.send_flags = is_inline && size ? IBV_SEND_INLINE : 0,
-	};
+	bool is_inline = size <= session->endpoint->inline_max && size <= sizeof(small);
+	struct outgoing outgoing = { .region = is_inline ? NULL : &data->slab };
 	struct op with_slab = *op;
-	uint32_t word;
 	int error = 0;
 
-	if (!is_inline && !data->slab)
+	if (!is_inline && !data->slab.handle)
 		error = slab_create(session);
 	if (error)
 		return error;
 	if (!is_inline && !slab_room(data))
 		return data_block(session);
 	with_slab.slab = !is_inline;
-	if (with_slab.slab)
-		sge.lkey = data->slab->lkey;
 	error = assemble(session, message, sealed, is_inline ? small : slab_slot(data),
-	                 &sge, &word);
+	                 &outgoing);
 	if (error) {
 		session_fail(session, error);
 		return error;
 	}
-	wr.imm_data = htonl(word);
-	error = post(session, &wr, &with_slab);
+	error = post(session, &outgoing, &with_slab);
 	if (error)
 		return error;
 	if (with_slab.slab)
@@ -232,25 +226,59 @@ int srdma_send(struct srdma_session *session, const void *data, size_t length, v
 	return error ? error : send_data(session, data, length, &copy);
 }
 
-int data_post(struct srdma_session *session, struct ibv_send_wr *wr,
-              struct srdma_buffer *buffer, size_t offset, size_t length,
-              const struct op *op)
+int data_access(struct srdma_session *session, struct srdma_buffer *buffer, size_t offset,
+                uint64_t address, uint64_t key, const struct op *op)
 {
+	struct endpoint *endpoint = session->endpoint;
 	struct op with_buffer = *op;
-	struct ibv_sge sge;
+	struct access access = {
+		.sequence = session->data.posted,
+		.region = &buffer->region,
+		.length = (uint32_t)op->bytes,
+		.write = op->kind == SRDMA_OP_WRITE,
+		.address = address,
+		.key = key,
+	};
 	int error;
 
-	if (session->data.callers >= session->data.depth)
+	if (!room(session))
 		return data_block(session);
-	memory_use(buffer, offset, length, &sge);
-	wr->sg_list = &sge;
-	wr->num_sge = length ? 1 : 0;
+	access.data = memory_use(buffer, offset);
 	with_buffer.buffer = buffer;
-	with_buffer.bytes = length;
-	error = post(session, wr, &with_buffer);
+	error = started(session, &with_buffer,
+	                endpoint->transport->access(endpoint, &access));
 	if (error)
 		memory_unuse(buffer);
 	return error;
+}
+
+/*
+ * Windows take of the spare entries, which callers leave free, so that they have their
+ * turn however busy a caller is; the last one stays for a CREDIT.
+ */
+static int move_window(struct srdma_session *session, struct srdma_grant *grant,
+                       const struct exposure *exposure,
+                       int (*move)(struct endpoint *, const struct exposure *, uint64_t))
+{
+	const struct op op = { .user = grant, .window = true };
+	struct data *data = &session->data;
+
+	if (data->broken || data_in_flight(session) + 1 >= data->ring)
+		return SRDMA_EBLOCKED;
+	return started(session, &op, move(session->endpoint, exposure, data->posted));
+}
+
+int data_bind(struct srdma_session *session, struct srdma_grant *grant,
+              const struct exposure *exposure)
+{
+	return move_window(session, grant, exposure, session->endpoint->transport->bind);
+}
+
+int data_unbind(struct srdma_session *session, struct srdma_grant *grant,
+                const struct exposure *exposure)
+{
+	return move_window(session, grant, exposure,
+	                   session->endpoint->transport->unbind);
 }
 
 /* In clear: the device takes it from where it is. */
@@ -260,14 +288,18 @@ static int send_in_place(struct srdma_session *session, struct srdma_buffer *buf
 	struct data *data = &session->data;
 	struct message_head head = { .type = MESSAGE_DATA,
 		                     .credits = (uint16_t)data->owed };
-	struct ibv_send_wr wr = {
-		.opcode = IBV_WR_SEND_WITH_IMM,
-		.imm_data = htonl(message_encode(head)),
+	struct outgoing outgoing = {
+		.data = memory_use(buffer, offset),
+		.region = &buffer->region,
+		.length = (uint32_t)length,
+		.word = message_encode(head),
 	};
-	int error = data_post(session, &wr, buffer, offset, length, op);
+	int error = post(session, &outgoing, op);
 
-	if (error)
+	if (error) {
+		memory_unuse(buffer);
 		return error;
+	}
 	data->sent++;
 	data->credits--;
 	messages_credits_told(session, head.credits);
@@ -278,15 +310,8 @@ static int send_in_place(struct srdma_session *session, struct srdma_buffer *buf
 static int send_sealed(struct srdma_session *session, struct srdma_buffer *buffer,
                        size_t offset, size_t length, const struct op *op)
 {
-	struct op with_buffer = *op;
-	struct ibv_sge range;
-	int error;
+	int error = send_data(session, memory_use(buffer, offset), length, op);
 
-	memory_use(buffer, offset, length, &range);
-	with_buffer.buffer = buffer;
-	with_buffer.bytes = length;
-	error = send_data(session, (const void *)(uintptr_t)range.addr, length,
-	                  &with_buffer);
 	if (error)
 		memory_unuse(buffer);
 	return error;
@@ -295,7 +320,9 @@ static int send_sealed(struct srdma_session *session, struct srdma_buffer *buffe
 int srdma_send_buffer(struct srdma_session *session, struct srdma_buffer *buffer,
                       size_t offset, size_t length, void *op)
 {
-	const struct op send = { .user = op, .kind = SRDMA_OP_SEND };
+	const struct op send = {
+		.user = op, .buffer = buffer, .bytes = length, .kind = SRDMA_OP_SEND
+	};
 	int error = check_message(session, length);
 
 	if (!error)
@@ -347,6 +374,8 @@ void data_finish(struct srdma_session *session, const struct op *op, int status)
 	data->callers -= op->kind != 0;
 	if (op->slab)
 		data->slab_used--;
+	if (op->window)
+		memory_window_moved(op->user, status);
 	if (op->buffer)
 		memory_unuse(op->buffer);
 	if (!status)
@@ -370,15 +399,15 @@ static void complete(struct srdma_session *session, int status)
 	data_finish(session, &op, status);
 }
 
-static void send_completed(struct srdma_session *session, const struct ibv_wc *wc)
+static void sent(struct endpoint *endpoint, uint64_t sequence)
 {
+	struct srdma_session *session = endpoint->owner;
 	struct data *data = &session->data;
 
-	if (data->completed == data->posted ||
-	    wc->wr_id != ENDPOINT_SEND_ID(data->completed)) {
+	if (data->completed == data->posted || sequence != data->completed) {
 		session_fail(session,
 		             fail(SRDMA_EINTERNAL, "a completion out of order on %s",
-		                  adapter_name(session->endpoint.adapter)));
+		                  endpoint->transport->device(endpoint)));
 		return;
 	}
 	complete(session, 0);
@@ -389,44 +418,10 @@ static void send_completed(struct srdma_session *session, const struct ibv_wc *w
 void data_unblocked(struct srdma_session *session)
 {
 	staged_advance(session);
+	memory_advance(session);
 	messages_return_credits(session);
 	if (session->data.blocked || session->phase == PHASE_CLOSING)
 		session_needs_attention(session);
-}
-
-/* IBA 11.6.2: what the device says of a failed work request, as a sentence. */
-static int failed_sentence(const struct srdma_session *session, enum ibv_wc_status status)
-{
-	const char *name = session->name;
-
-	switch (status) {
-	case IBV_WC_RETRY_EXC_ERR:
-		return fail(SRDMA_ENETWORK,
-		            "the queue pair of %s does not answer: it is gone, or "
-		            "packets do not "
-		            "get through",
-		            name);
-	case IBV_WC_RNR_RETRY_EXC_ERR:
-		return fail(SRDMA_ENETWORK, "%s provides no receive buffers", name);
-	case IBV_WC_REM_ACCESS_ERR:
-		return fail(SRDMA_ENETWORK,
-		            "the device of %s refused an access: it does not grant that "
-		            "memory, or "
-		            "took it back",
-		            name);
-	case IBV_WC_REM_INV_REQ_ERR:
-	case IBV_WC_REM_OP_ERR:
-		return fail(SRDMA_ENETWORK, "the device of %s refused an operation (%s)",
-		            name, ibv_wc_status_str(status));
-	case IBV_WC_LOC_LEN_ERR:
-		return fail(SRDMA_EPROTOCOL, "%s sent a message larger than agreed",
-		            name);
-	case IBV_WC_WR_FLUSH_ERR:
-		return fail(SRDMA_ENETWORK, "the queue pair to %s failed", name);
-	default:
-		return fail(SRDMA_ENETWORK, "the queue pair to %s failed: %s", name,
-		            ibv_wc_status_str(status));
-	}
 }
 
 /*
@@ -453,30 +448,18 @@ void data_broke_for_good(struct srdma_session *session)
 	                           data->broken_reason ? data->broken_reason : ""));
 }
 
-void data_broke(struct endpoint *endpoint, const char *why)
+static void received(struct endpoint *endpoint, struct srdma_message *message,
+                     const struct arrival *arrival)
 {
-	struct srdma_session *session =
-	        container_of(endpoint, struct srdma_session, endpoint);
-
-	data_break(session, fail(SRDMA_ENETWORK, "the queue pair to %s failed: %s",
-	                         session->name, why));
+	messages_received(endpoint->owner, message, arrival);
 }
 
-void data_completed(struct endpoint *endpoint, const struct ibv_wc *wc)
+static void broke(struct endpoint *endpoint, int code)
 {
-	struct srdma_session *session =
-	        container_of(endpoint, struct srdma_session, endpoint);
-
-	if (wc->status != IBV_WC_SUCCESS)
-		data_break(session, failed_sentence(session, wc->status));
-	if (!ENDPOINT_IS_SEND(wc->wr_id))
-		messages_received(session, (struct srdma_message *)(uintptr_t)wc->wr_id,
-		                  wc);
-	else if (wc->status == IBV_WC_SUCCESS)
-		send_completed(session, wc);
-	/* Failed sends stay on the ring: they end with the session, and with its reason.
-	 */
+	data_break(endpoint->owner, code);
 }
+
+const struct endpoint_events data_events = { sent, received, broke };
 
 void data_end(struct srdma_session *session)
 {
@@ -485,7 +468,7 @@ void data_end(struct srdma_session *session)
 	staged_end(session);
 	free(session->data.ops);
 	session->data.ops = NULL;
-	slab_free(&session->data);
+	slab_free(session);
 	free(session->data.broken_reason);
 	session->data.broken_reason = NULL;
 }

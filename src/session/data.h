@@ -31,8 +31,9 @@ void data_finish(struct srdma_session *session, const struct op *op, int status)
 /* The QP does not work any more; TLS gets a moment to say why. */
 void data_break(struct srdma_session *session, int code);
 
+/* A buffer came back: with a message, or (NULL) unused. */
 void messages_received(struct srdma_session *session, struct srdma_message *message,
-                       const struct ibv_wc *wc);
+                       const struct arrival *arrival);
 
 /* A message that gives this many credits back is on its way. */
 void messages_credits_told(struct srdma_session *session, uint16_t credits);
@@ -56,7 +57,7 @@ int staged_answered(struct srdma_session *session, enum message_type type, size_
 
 /* The slab. SRDMA_ENOMEM. */
 int slab_create(struct srdma_session *session);
-void slab_free(struct data *data);
+void slab_free(struct srdma_session *session);
 /* Slots that are free; without end while there is no slab. */
 unsigned slab_room(const struct data *data);
 /* The next one, and that it is in use now, until its operation ends. */

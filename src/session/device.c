@@ -64,6 +64,17 @@ void device_dereg_mr(struct ibv_mr *mr)
 		destroyed(ibv_dereg_mr(mr), OBJECT_MR, "memory region");
 }
 
+struct ibv_mw *device_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type)
+{
+	return made(ibv_alloc_mw(pd, type), OBJECT_MW);
+}
+
+void device_dealloc_mw(struct ibv_mw *mw)
+{
+	if (mw)
+		destroyed(ibv_dealloc_mw(mw), OBJECT_MW, "memory window");
+}
+
 struct ibv_cq *device_create_cq(struct ibv_context *verbs, int size,
                                 struct ibv_comp_channel *channel)
 {

@@ -16,6 +16,7 @@ struct ibv_mr *device_reg_mr(struct ibv_pd *pd, void *address, size_t length,
                              unsigned access);
 struct ibv_mr *device_reg_mr_at(struct ibv_pd *pd, void *address, size_t length,
                                 uint64_t iova, unsigned access);
+struct ibv_mw *device_alloc_mw(struct ibv_pd *pd, enum ibv_mw_type type);
 struct ibv_cq *device_create_cq(struct ibv_context *verbs, int size,
                                 struct ibv_comp_channel *channel);
 struct ibv_srq *device_create_srq(struct ibv_pd *pd, uint32_t size);
@@ -28,6 +29,7 @@ void device_adopt_id(struct rdma_cm_id *id);
 void device_close(struct ibv_context *verbs);
 void device_dealloc_pd(struct ibv_pd *pd);
 void device_dereg_mr(struct ibv_mr *mr);
+void device_dealloc_mw(struct ibv_mw *mw);
 void device_destroy_cq(struct ibv_cq *cq);
 void device_destroy_srq(struct ibv_srq *srq);
 void device_destroy_qp(struct ibv_qp *qp);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/platform.h"
 #include "session/error.h"
 #include "session/session.h"
 
@@ -56,9 +57,7 @@ static int resolve(struct dial *dial, const char *port)
 static int try_address(struct srdma_session *session, const struct addrinfo *address)
 {
 	struct sockaddr_storage name = { 0 };
-	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	                0),
-	    on = 1;
+	int fd = platform_stream_socket(address->ai_family), on = 1;
 
 	if (fd < 0)
 		return -errno;
@@ -72,7 +71,7 @@ static int try_address(struct srdma_session *session, const struct addrinfo *add
 		return error;
 	}
 	session->socket.fd = fd;
-	if (!session_watch(session, EPOLLOUT))
+	if (!session_watch(session, POLLER_OUT))
 		return 0;
 	session->socket.fd = -1;
 	close(fd);

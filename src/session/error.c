@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "common/platform.h"
 #include "session/error.h"
 
 #include <stdarg.h>
@@ -97,5 +98,5 @@ const char *errno_text(int number)
 {
 	static _Thread_local char text[128];
 
-	return strerror_r(abs(number), text, sizeof(text));
+	return platform_error_text(abs(number), text, sizeof(text));
 }

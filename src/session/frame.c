@@ -2,6 +2,7 @@
 #include "session/frame.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/cursor.h"
 #include "session/error.h"
@@ -91,6 +92,32 @@ static void copy_plain(char *to, const uint8_t *from, size_t length)
 	to[length] = '\0';
 }
 
+static void get_fabric(struct reader *r, struct frame *f)
+{
+	struct frame_fabric *p = &f->fabric;
+	size_t length = get_u8(r);
+
+	if (!length || length >= sizeof(p->provider) || length > r->left)
+		r->bad = true;
+	else
+		copy_plain(p->provider, get_bytes(r, length), length);
+	p->length = get_u16(r);
+	r->bad |= !p->length || p->length > sizeof(p->name);
+	if (!r->bad)
+		get_copy(r, p->name, p->length);
+}
+
+static void put_fabric(struct writer *w, const struct frame *f)
+{
+	const struct frame_fabric *p = &f->fabric;
+	size_t length = strnlen(p->provider, sizeof(p->provider) - 1);
+
+	put_u8(w, (uint8_t)length);
+	put_bytes(w, p->provider, length);
+	put_u16(w, p->length);
+	put_bytes(w, p->name, p->length);
+}
+
 static void get_error(struct reader *r, struct frame *f)
 {
 	size_t length;
@@ -124,7 +151,7 @@ static void get_grant(struct reader *r, struct frame *f)
 	g->tag = get_u64(r);
 	g->address = get_u64(r);
 	g->length = get_u64(r);
-	g->rkey = get_u32(r);
+	g->key = get_u64(r);
 	r->bad |= !g->rights || g->rights & ~(SRDMA_RIGHT_READ | SRDMA_RIGHT_WRITE);
 	r->bad |=
 	        !g->length || g->address + g->length < g->address || g->length > SIZE_MAX;
@@ -140,7 +167,7 @@ static void put_grant(struct writer *w, const struct frame *f)
 	put_u64(w, g->tag);
 	put_u64(w, g->address);
 	put_u64(w, g->length);
-	put_u32(w, g->rkey);
+	put_u64(w, g->key);
 }
 
 static void get_id(struct reader *r, struct frame *f)
@@ -207,6 +234,7 @@ static const struct {
 	[FRAME_PONG] = { "PONG", get_count, put_count },
 	[FRAME_REKEY] = { "REKEY", get_rekey, put_rekey },
 	[FRAME_REKEYED] = { "REKEYED", get_id, put_id },
+	[FRAME_FABRIC] = { "FABRIC", get_fabric, put_fabric },
 };
 
 const char *frame_name(unsigned type)
@@ -288,6 +316,9 @@ void frame_describe(const struct frame *frame, char *text, size_t size)
 		snprintf(text, size, "%s %u: %llu bytes, rights %u", name,
 		         frame->grant.id, (unsigned long long)frame->grant.length,
 		         frame->grant.rights);
+		break;
+	case FRAME_FABRIC:
+		snprintf(text, size, "%s provider %s", name, frame->fabric.provider);
 		break;
 	case FRAME_REKEY: snprintf(text, size, "%s %u", name, frame->rekey.number); break;
 	case FRAME_REKEYED:

@@ -26,6 +26,9 @@
 #define FRAME_GID        16
 #define FRAME_FRESH      32
 
+#define FRAME_FABRIC_PROVIDER 64
+#define FRAME_FABRIC_NAME     256
+
 enum frame_type {
 	FRAME_HELLO = 1,
 	FRAME_ENDPOINT,
@@ -42,6 +45,7 @@ enum frame_type {
 	FRAME_PONG,
 	FRAME_REKEY,
 	FRAME_REKEYED,
+	FRAME_FABRIC,
 	FRAME_TYPES,
 };
 
@@ -75,10 +79,6 @@ enum frame_role {
 	ROLE_SERVER = 2,
 };
 
-enum frame_transport {
-	TRANSPORT_VERBS = 1,
-};
-
 /*
  *   +---------------+---------------+---------------+---------------+
  *   | path MTU code | link layer    | reads: issues | reads: serves |
@@ -107,6 +107,17 @@ struct frame_endpoint {
 	uint8_t token[FRAME_TOKEN];
 };
 
+/*
+ * In place of ENDPOINT, where the transport is libfabric. u8 length of the provider's
+ * name, that name; u16 length of the endpoint's address, that address: as the provider
+ * has it.
+ */
+struct frame_fabric {
+	char provider[FRAME_FABRIC_PROVIDER];
+	uint16_t length;
+	uint8_t name[FRAME_FABRIC_NAME];
+};
+
 /* Why the sender ends the session. Unknown numbers read as FRAME_FAILED. */
 enum frame_reason {
 	FRAME_REFUSED = 1,  /* identity not allowed */
@@ -128,14 +139,14 @@ struct frame_error {
 	char text[FRAME_ERROR_TEXT + 1];
 };
 
-/* u32 id, u8 rights, 3 reserved bytes, u64 tag, u64 address, u64 length, u32 rkey. */
+/* u32 id, u8 rights, 3 reserved bytes, u64 tag, u64 address, u64 length, u64 key. */
 struct frame_grant {
 	uint32_t id;
 	uint8_t rights;
 	uint64_t tag;
 	uint64_t address;
 	uint64_t length;
-	uint32_t rkey;
+	uint64_t key;
 };
 
 /* u32 number of the key that they lead to, the fresh bytes. */
@@ -152,6 +163,7 @@ struct frame {
 		struct frame_error error;
 		struct frame_grant grant;
 		struct frame_rekey rekey;
+		struct frame_fabric fabric;
 		uint32_t id;    /* REVOKE, REVOKED; REKEYED: number of the key */
 		uint64_t count; /* CLOSE, CLOSE_ACK: messages sent on the QP in all; PING,
 		                   PONG */

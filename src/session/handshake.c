@@ -12,6 +12,7 @@
 #include "session/error.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/sizes.h"
 
 #define PSN_LABEL   "EXPORTER-srdma-psn-hash"
 #define PSN_SALT    32
@@ -107,7 +108,7 @@ void handshake_begin(struct srdma_session *session)
 		if (session->client)
 			session_update_events(session);
 		else
-			error = session_watch(session, EPOLLIN);
+			error = session_watch(session, POLLER_IN);
 	}
 	if (error)
 		session_fail(session, error);
@@ -153,7 +154,7 @@ static int send_hello(struct srdma_session *session)
 		.hello = { .version_min = VERSION_MIN,
 		           .version_max = VERSION_MAX,
 		           .role = role_of(session, true),
-		           .transport = TRANSPORT_VERBS,
+		           .transport = (uint8_t)session->worker->transport->number,
 		           .connect = (uint8_t)session->connect,
 		           .credits = (uint16_t)number[SRDMA_OPT_CREDITS],
 		           .message_size = (uint32_t)number[SRDMA_OPT_MESSAGE_SIZE],
@@ -209,40 +210,35 @@ void handshake_advance_tls(struct srdma_session *session)
 static int open_endpoint(struct srdma_session *session, const struct frame_hello *peer)
 {
 	const uint64_t *number = session->worker->options.number;
-	const struct endpoint_sizes sizes = {
-		.sends = (unsigned)number[SRDMA_OPT_SEND_DEPTH] + ENDPOINT_SPARE_SENDS,
-		.receives = endpoint_receives(number, session->protection->sealed),
-		.message = endpoint_message_room(number),
+	struct endpoint_plan plan = {
+		.events = &data_events,
+		.owner = session,
+		.peer = session->name,
+		.connect = session->connect,
+		.sends = (unsigned)number[SRDMA_OPT_SEND_DEPTH] + SPARE_SENDS,
+		.receives = receives_of(number, session->protection->sealed),
+		.message = message_room(number),
 		.reads = (unsigned)number[SRDMA_OPT_READ_DEPTH],
-		.shared = true,
 		.one_sided = !session->protection->sealed,
 	};
-	struct sockaddr_storage local = { 0 };
-	socklen_t length = sizeof(local);
-	struct adapter_gid gid;
-	struct adapter *adapter;
-	int error;
+	socklen_t length = sizeof(plan.local), remote_length = sizeof(plan.remote);
+	int error = data_open(session, peer);
 
-	if (getsockname(session->socket.fd, (struct sockaddr *)&local, &length))
-		return fail(SRDMA_ESYSTEM, "cannot read a socket's address: %s",
-		            errno_text(errno));
-	error = adapter_find(session->worker, &local, &adapter, &gid);
-	if (!error)
-		error = adapter_check_connect(adapter, session->connect);
-	if (!error)
-		error = data_open(session, peer);
-	if (!error)
-		error = endpoint_open(&session->endpoint, adapter, &gid, &sizes);
 	if (error)
 		return error;
-	session->endpoint.completed = data_completed;
-	session->endpoint.broke = data_broke;
-	session->has_endpoint = true;
-	return 0;
+	if (getsockname(session->socket.fd, (struct sockaddr *)&plan.local, &length) ||
+	    getpeername(session->socket.fd, (struct sockaddr *)&plan.remote,
+	                &remote_length))
+		return fail(SRDMA_ESYSTEM, "cannot read a socket's address: %s",
+		            errno_text(errno));
+	return session->worker->transport->open(session->worker, &plan,
+	                                        &session->endpoint);
 }
 
 static int check_hello(struct srdma_session *session, const struct frame_hello *hello)
 {
+	const struct transport *ours = session->worker->transport;
+
 	if (hello->role != role_of(session, false))
 		return fail(SRDMA_EPROTOCOL, "%s is in our own role", session->name);
 	if (hello->version_min > VERSION_MAX || hello->version_max < VERSION_MIN)
@@ -250,8 +246,13 @@ static int check_hello(struct srdma_session *session, const struct frame_hello *
 		            "%s speaks versions %u to %u of the protocol, we %u",
 		            session->name, hello->version_min, hello->version_max,
 		            VERSION_MAX);
-	if (hello->transport != TRANSPORT_VERBS)
-		return fail(SRDMA_EVERSION, "%s asks for a transport that we do not have",
+	if (hello->transport != ours->number)
+		return fail(SRDMA_EVERSION,
+		            "%s uses the transport '%s', we '%s': both sides have to "
+		            "name the same",
+		            session->name, transport_name(hello->transport), ours->name);
+	if (ours != &transport_verbs && hello->connect != SRDMA_CONNECT_DIRECT)
+		return fail(SRDMA_EPROTOCOL, "%s asks for no known way to connect",
 		            session->name);
 	return 0;
 }
@@ -297,13 +298,14 @@ static int take_choice(struct srdma_session *session, const struct frame_hello *
 
 static int send_endpoint(struct srdma_session *session, uint16_t cm_port)
 {
-	struct frame frame = { .type = FRAME_ENDPOINT };
+	struct frame frame;
 	int error;
 
-	endpoint_describe(&session->endpoint, &frame.endpoint);
-	frame.endpoint.cm_port = cm_port;
-	if (cm_port)
+	session->endpoint->transport->describe(session->endpoint, &frame);
+	if (cm_port) {
+		frame.endpoint.cm_port = cm_port;
 		memcpy(frame.endpoint.token, session->handshake->token, FRAME_TOKEN);
+	}
 	error = send_covered(session, &frame);
 	OPENSSL_cleanse(&frame, sizeof(frame));
 	return error;
@@ -332,21 +334,19 @@ static int take_hello(struct srdma_session *session, const struct frame_hello *h
 	return error;
 }
 
-static int hash_psns(struct srdma_session *session)
+static int take_fingerprints(struct srdma_session *session)
 {
-	const struct endpoint *endpoint = &session->endpoint;
-	const char *us = session->client ? "client" : "server";
-	const char *them = session->client ? "server" : "client";
+	const struct transport *transport = session->endpoint->transport;
 	uint8_t salt[PSN_SALT];
-	int error =
-	        tls_export(session->control.tls, PSN_LABEL, NULL, 0, salt, sizeof(salt));
+	int error;
 
+	if (!transport->fingerprint)
+		return 0;
+	error = tls_export(session->control.tls, PSN_LABEL, NULL, 0, salt, sizeof(salt));
 	if (!error)
-		error = psn_hash(salt, sizeof(salt), us, endpoint->psn,
-		                 session->psn_local);
-	if (!error)
-		error = psn_hash(salt, sizeof(salt), them, endpoint->peer_psn,
-		                 session->psn_peer);
+		error = transport->fingerprint(session->endpoint, session->client, salt,
+		                               sizeof(salt), session->psn_local,
+		                               session->psn_peer);
 	OPENSSL_cleanse(salt, sizeof(salt));
 	return error;
 }
@@ -371,16 +371,16 @@ static void start_proof(struct srdma_session *session)
 }
 
 /*
- * The QP is in RTS. Before the peer hears so, nothing it sends can have moved the PSNs
- * that are read back here.
+ * The endpoint is connected. Before the peer hears so, nothing it sends can have moved
+ * what is confirmed here.
  */
 static int report_ready(struct srdma_session *session)
 {
-	int error = endpoint_check_psn(&session->endpoint);
+	int error = session->endpoint->transport->confirm(session->endpoint,
+	                                                  &session->attested);
 
 	if (error)
 		return error;
-	session->attested |= SRDMA_ATTESTED_PSN_IN_FORCE;
 	enter(session, PHASE_READY);
 	session_send(session, &(struct frame){ .type = FRAME_READY });
 	session->handshake->ready_sent = true;
@@ -396,10 +396,9 @@ void handshake_cm_done(struct srdma_session *session)
 		session_fail(session, error);
 }
 
-static int connect_direct(struct srdma_session *session,
-                          const struct frame_endpoint *peer)
+static int connect_direct(struct srdma_session *session, const struct frame *peer)
 {
-	int error = endpoint_connect(&session->endpoint, peer, &session->worker->options);
+	int error = session->endpoint->transport->connect(session->endpoint, peer);
 
 	if (!error && !session->client)
 		error = send_endpoint(session, 0);
@@ -423,13 +422,14 @@ static int connect_cm(struct srdma_session *session)
 	return error;
 }
 
-static int take_endpoint(struct srdma_session *session, const struct frame_endpoint *peer)
+static int take_endpoint(struct srdma_session *session, const struct frame *peer)
 {
 	int error;
 
 	session->handshake->peer = *peer;
-	session->endpoint.peer_psn = peer->psn;
-	error = hash_psns(session);
+	error = session->endpoint->transport->learn(session->endpoint, peer);
+	if (!error)
+		error = take_fingerprints(session);
 	if (error)
 		return error;
 	if (session->connect == SRDMA_CONNECT_CM)
@@ -455,7 +455,9 @@ static void establish(struct srdma_session *session)
 	uint64_t keepalive = session->worker->options.number[SRDMA_OPT_KEEPALIVE];
 	bool paused = session->handshake->paused;
 
-	if ((session->attested & SRDMA_ATTESTED_ALL) != SRDMA_ATTESTED_ALL)
+	unsigned needed = session->endpoint->transport->attests;
+
+	if ((session->attested & needed) != needed)
 		return;
 	handshake_free(session->handshake);
 	session->handshake = NULL;
@@ -522,18 +524,19 @@ static int take_proven(struct srdma_session *session)
 void handshake_frame(struct srdma_session *session, const struct frame *frame,
                      const uint8_t *raw, size_t length)
 {
+	enum frame_type description = session->worker->transport->description;
 	enum phase phase = session->phase;
 	int error = 0;
 
-	if (frame->type == FRAME_HELLO || frame->type == FRAME_ENDPOINT)
+	if (frame->type == FRAME_HELLO || frame->type == description)
 		error = transcript_add(&session->handshake->transcript,
 		                       role_of(session, false), frame->type, raw, length);
 	if (error)
 		fail(error, "%s: %s", session->name, srdma_detail());
 	else if (frame->type == FRAME_HELLO && phase == PHASE_HELLO)
 		error = take_hello(session, &frame->hello);
-	else if (frame->type == FRAME_ENDPOINT && phase == PHASE_ENDPOINT)
-		error = take_endpoint(session, &frame->endpoint);
+	else if (frame->type == description && phase == PHASE_ENDPOINT)
+		error = take_endpoint(session, frame);
 	else if (frame->type == FRAME_READY &&
 	         (phase == PHASE_READY || phase == PHASE_CM))
 		error = take_ready(session);

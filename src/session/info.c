@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is told about a session. */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,11 +86,8 @@ int srdma_session_attestation(const struct srdma_session *session,
 	tls_describe(session->control.tls, a.tls, sizeof(a.tls));
 	snprintf(a.protection, sizeof(a.protection), "%s", session->protection->name);
 	a.connect = session->connect;
-	snprintf(a.device, sizeof(a.device), "%s",
-	         adapter_name(session->endpoint.adapter));
-	inet_ntop(AF_INET6, session->endpoint.gid.gid.raw, a.gid, sizeof(a.gid));
-	endpoint_state(&session->endpoint, a.qp_state, sizeof(a.qp_state));
-	a.shared_receive = endpoint_is_shared(&session->endpoint);
+	a.transport = session->endpoint->transport->number;
+	session->endpoint->transport->attest(session->endpoint, &a);
 	memcpy(attestation, &a, size < sizeof(a) ? size : sizeof(a));
 	return 0;
 }

@@ -70,7 +70,7 @@ void linger_start(struct srdma_worker *worker, int fd)
 	list_append(&worker->lingers, &linger->node);
 	worker->linger_count++;
 	worker_set_timer(worker, &linger->timer, PATIENCE_US);
-	if (worker_watch(worker, &linger->socket, EPOLLIN | EPOLLRDHUP))
+	if (worker_watch(worker, &linger->socket, POLLER_IN | POLLER_RDHUP))
 		end(linger);
 	return;
 

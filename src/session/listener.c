@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/platform.h"
 #include "session/context.h"
 #include "session/error.h"
 #include "session/tls.h"
@@ -34,8 +35,7 @@ static int check_certificate(struct srdma_context *context)
 
 static int listen_on(const struct addrinfo *address, int *out)
 {
-	int fd =
-	        socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = platform_stream_socket(address->ai_family);
 	int on = 1, off = 0;
 
 	if (fd < 0)
@@ -114,7 +114,7 @@ uint16_t srdma_listener_port(const struct srdma_listener *listener)
 
 int srdma_listener_accept(struct srdma_listener *listener, int *out)
 {
-	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = platform_accept(listener->fd);
 
 	if (fd >= 0) {
 		*out = fd;

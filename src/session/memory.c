@@ -4,10 +4,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "session/device.h"
 #include "session/error.h"
+
+/* A window takes an operation to come into force, and one to go out of it. */
+enum progress {
+	GRANT_WAITS,   /* for room to bind its window: the peer knows nothing of it */
+	GRANT_BINDS,   /* under way: likewise */
+	GRANT_TOLD,    /* the peer has the key */
+	GRANT_UNBINDS, /* the peer has let go, the device has still to */
+};
 
 struct srdma_grant {
 	struct list node;
@@ -16,8 +22,9 @@ struct srdma_grant {
 	size_t offset; /* in the buffer */
 	size_t length;
 	unsigned rights;
-	bool in_force;     /* else the peer has still to confirm */
-	struct ibv_mr *mr; /* NULL where the peer's access comes by messages */
+	bool in_force; /* else the peer has still to confirm */
+	enum progress progress;
+	struct exposure exposure; /* none where the peer's access comes by messages */
 	struct timer timer;
 	uint64_t tag;
 	uint32_t id;
@@ -36,12 +43,10 @@ int memory_check_range(const struct srdma_buffer *buffer, size_t offset, size_t 
 	return 0;
 }
 
-void memory_use(struct srdma_buffer *buffer, size_t offset, size_t length,
-                struct ibv_sge *sge)
+uint8_t *memory_use(struct srdma_buffer *buffer, size_t offset)
 {
-	*sge = (struct ibv_sge){ (uintptr_t)buffer->address + offset, (uint32_t)length,
-		                 buffer->mr->lkey };
 	buffer->uses++;
+	return (uint8_t *)buffer->address + offset;
 }
 
 void memory_unuse(struct srdma_buffer *buffer)
@@ -52,9 +57,11 @@ void memory_unuse(struct srdma_buffer *buffer)
 int srdma_buffer_register(struct srdma_session *session, void *address, size_t length,
                           struct srdma_buffer **out)
 {
+	struct endpoint *endpoint = session->endpoint;
 	struct srdma_buffer *buffer;
-	struct ibv_mr *mr;
+	struct region region = { 0 };
 	bool writable = true;
+	int error;
 
 	if (!address || !length)
 		return fail(SRDMA_EINVAL, "there is no memory to register");
@@ -62,28 +69,29 @@ int srdma_buffer_register(struct srdma_session *session, void *address, size_t l
 	    session->phase == PHASE_CLOSED)
 		return fail(SRDMA_ESTATE, "the session with %s is not established",
 		            session->name);
-	mr = device_reg_mr(session->endpoint.pd, address, length, IBV_ACCESS_LOCAL_WRITE);
-	if (!mr && (errno == EFAULT || errno == EACCES || errno == EPERM)) {
+	error = endpoint->transport->reg(endpoint, address, length, REGION_LOCAL_WRITE,
+	                                 &region);
+	if (error == EFAULT || error == EACCES || error == EPERM) {
 		/* Memory that may only be read, a mapped file say, can still be sent. */
-		mr = device_reg_mr(session->endpoint.pd, address, length, 0);
+		error = endpoint->transport->reg(endpoint, address, length, 0, &region);
 		writable = false;
 	}
-	if (!mr)
-		return fail(errno == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
+	if (error)
+		return fail(error == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
 		            "cannot register %zu bytes on %s: %s (see the limit of "
 		            "locked memory, "
 		            "ulimit -l)",
-		            length, adapter_name(session->endpoint.adapter),
-		            errno_text(errno));
+		            length, endpoint->transport->device(endpoint),
+		            errno_text(error));
 	buffer = calloc(1, sizeof(*buffer));
 	if (!buffer) {
-		device_dereg_mr(mr);
+		endpoint->transport->dereg(&region);
 		return fail(SRDMA_ENOMEM, "out of memory for a buffer");
 	}
 	*buffer = (struct srdma_buffer){ .session = session,
 		                         .address = address,
 		                         .length = length,
-		                         .mr = mr,
+		                         .region = region,
 		                         .writable = writable };
 	list_append(&session->buffers, &buffer->node);
 	*out = buffer;
@@ -100,10 +108,10 @@ size_t srdma_buffer_length(const struct srdma_buffer *buffer)
 	return buffer->length;
 }
 
-static void deregister(struct ibv_mr **mr)
+static void deregister(const struct srdma_session *session, struct region *region)
 {
-	device_dereg_mr(*mr);
-	*mr = NULL;
+	if (region->handle)
+		session->endpoint->transport->dereg(region);
 }
 
 int srdma_buffer_unregister(struct srdma_buffer *buffer)
@@ -112,7 +120,7 @@ int srdma_buffer_unregister(struct srdma_buffer *buffer)
 		return fail(SRDMA_EBLOCKED,
 		            "a buffer is in use by %u operations and %u grants",
 		            buffer->uses, buffer->grants);
-	deregister(&buffer->mr);
+	deregister(buffer->session, &buffer->region);
 	list_remove(&buffer->node);
 	free(buffer);
 	return 0;
@@ -124,10 +132,21 @@ int srdma_buffer_unregister(struct srdma_buffer *buffer)
 
 static void free_grant(struct srdma_grant *grant)
 {
-	worker_drop_timer(grant->session->worker, &grant->timer);
+	struct srdma_session *session = grant->session;
+
+	worker_drop_timer(session->worker, &grant->timer);
 	list_remove(&grant->node);
-	grant->session->grant_count--;
+	session->grant_count--;
+	session->grants_waiting -= grant->progress == GRANT_WAITS;
 	free(grant);
+}
+
+static void conceal(struct srdma_grant *grant)
+{
+	struct endpoint *endpoint = grant->session->endpoint;
+
+	if (grant->exposure.region.handle)
+		endpoint->transport->conceal(endpoint, &grant->exposure);
 }
 
 static void put_out_of_force(struct srdma_grant *grant)
@@ -135,44 +154,48 @@ static void put_out_of_force(struct srdma_grant *grant)
 	if (!grant->in_force)
 		return;
 	grant->in_force = false;
-	deregister(&grant->mr);
 	grant->buffer->grants--;
+	/* The device may be at work on a window that binds, whose key nobody has. */
+	if (grant->progress != GRANT_BINDS)
+		conceal(grant);
 }
 
-/* The peer had its time to end what it had under way. */
+/* The peer had its time to end what it had under way, and our device for its part. */
 static void revoke_by_force(struct timer *timer)
 {
 	struct srdma_grant *grant = container_of(timer, struct srdma_grant, timer);
 	struct srdma_session *session = grant->session;
 
+	if (grant->progress != GRANT_TOLD) {
+		session_fail(session,
+		             fail(SRDMA_ETIMEOUT,
+		                  "the queue pair to %s does not get on: a memory window "
+		                  "could not be bound or taken back in time",
+		                  session->name));
+		return;
+	}
 	put_out_of_force(grant);
 	if (session->handlers->on_released)
 		session->handlers->on_released(session, grant->tag, session->user);
 }
 
-/*
- * By RDMA, the peer addresses the range from its offset in the first page: it learns
- * nothing of where our memory lies, and devices get the alignment that they need.
- */
-static int register_for_peer(struct srdma_session *session, struct srdma_grant *grant,
-                             struct frame_grant *frame)
+static int expose(struct srdma_grant *grant)
 {
 	uint8_t *start = (uint8_t *)grant->buffer->address + grant->offset;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	unsigned access = 0;
+	struct endpoint *endpoint = grant->session->endpoint;
+	unsigned rights = 0;
+	int error;
 
 	if (grant->rights & SRDMA_RIGHT_WRITE)
-		access |= IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
+		rights |= REGION_REMOTE_WRITE;
 	if (grant->rights & SRDMA_RIGHT_READ)
-		access |= IBV_ACCESS_REMOTE_READ;
-	frame->address = (uintptr_t)start & (page - 1);
-	grant->mr = device_reg_mr_at(session->endpoint.pd, start, grant->length,
-	                             frame->address, access);
-	if (!grant->mr)
-		return fail(errno == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
+		rights |= REGION_REMOTE_READ;
+	error = endpoint->transport->expose(endpoint, start, grant->length, rights,
+	                                    &grant->exposure);
+	if (error)
+		return fail(error == ENOMEM ? SRDMA_ENOMEM : SRDMA_ESYSTEM,
 		            "cannot register %zu bytes for %s: %s", grant->length,
-		            session->name, errno_text(errno));
-	frame->rkey = grant->mr->rkey;
+		            grant->session->name, errno_text(error));
 	return 0;
 }
 
@@ -209,17 +232,75 @@ static int make_grant(struct srdma_session *session, struct srdma_grant **out)
 	grant->session = session;
 	grant->timer.expired = revoke_by_force;
 	grant->id = ++session->next_grant;
+	grant->progress = GRANT_WAITS;
 	list_append(&session->grants, &grant->node);
 	session->grant_count++;
+	session->grants_waiting++;
 	*out = grant;
 	return 0;
+}
+
+static void set_progress(struct srdma_grant *grant, enum progress progress)
+{
+	grant->session->grants_waiting -= grant->progress == GRANT_WAITS;
+	grant->progress = progress;
+}
+
+static void tell_revoked(const struct srdma_grant *grant)
+{
+	session_send(grant->session,
+	             &(struct frame){ .type = FRAME_REVOKE, .id = grant->id });
+}
+
+/* Its key, if it has one, is in force. */
+static void tell(struct srdma_grant *grant)
+{
+	const struct region *region = &grant->exposure.region;
+	struct frame frame = {
+		.type = FRAME_GRANT,
+		.grant = { .id = grant->id,
+		           .rights = (uint8_t)grant->rights,
+		           .tag = grant->tag,
+		           .address = region->address,
+		           .length = grant->length,
+		           .key = region->key },
+	};
+
+	set_progress(grant, GRANT_TOLD);
+	session_send(grant->session, &frame);
+	if (grant->revoked)
+		tell_revoked(grant);
+}
+
+/* False: it waits on. */
+static bool begin(struct srdma_grant *grant)
+{
+	if (!grant->exposure.window) {
+		tell(grant);
+		return true;
+	}
+	if (data_bind(grant->session, grant, &grant->exposure))
+		return false;
+	set_progress(grant, GRANT_BINDS);
+	return true;
+}
+
+void memory_advance(struct srdma_session *session)
+{
+	if (!session->grants_waiting)
+		return;
+	list_for_each (node, &session->grants) {
+		struct srdma_grant *grant = container_of(node, struct srdma_grant, node);
+
+		if (grant->progress == GRANT_WAITS && !begin(grant))
+			return;
+	}
 }
 
 int srdma_grant(struct srdma_session *session, struct srdma_buffer *buffer, size_t offset,
                 size_t length, unsigned rights, uint64_t tag, struct srdma_grant **out)
 {
 	int error = check_grant(session, buffer, offset, length, rights);
-	struct frame frame = { .type = FRAME_GRANT };
 	struct srdma_grant *grant = NULL;
 
 	if (!error)
@@ -231,18 +312,15 @@ int srdma_grant(struct srdma_session *session, struct srdma_buffer *buffer, size
 	grant->length = length;
 	grant->rights = rights;
 	grant->tag = tag;
-	frame.grant = (struct frame_grant){
-		.id = grant->id, .rights = (uint8_t)rights, .tag = tag, .length = length
-	};
 	if (!sealing_is_on(session))
-		error = register_for_peer(session, grant, &frame.grant);
+		error = expose(grant);
 	if (error) {
 		free_grant(grant);
 		return error;
 	}
 	grant->in_force = true;
 	buffer->grants++;
-	session_send(session, &frame);
+	begin(grant);
 	*out = grant;
 	return 0;
 }
@@ -274,25 +352,29 @@ uint8_t *memory_granted(struct srdma_session *session, uint32_t id, uint64_t off
 
 static int start_revoke(struct srdma_grant *grant)
 {
-	struct srdma_session *session = grant->session;
-
 	if (grant->revoked)
 		return fail(SRDMA_ESTATE, "the grant is revoked already");
 	grant->revoked = true;
-	if (session->failure)
-		return 0; /* all of it ends with the session */
-	session_send(session, &(struct frame){ .type = FRAME_REVOKE, .id = grant->id });
+	/* With a failure all of it ends; what the peer does not know of is told later. */
+	if (!grant->session->failure && grant->progress == GRANT_TOLD)
+		tell_revoked(grant);
 	return 0;
+}
+
+static void give_time(struct srdma_grant *grant)
+{
+	struct srdma_worker *worker = grant->session->worker;
+
+	worker_set_timer(worker, &grant->timer,
+	                 worker->options.number[SRDMA_OPT_CLOSE_TIMEOUT] * 1000);
 }
 
 int srdma_grant_revoke(struct srdma_grant *grant)
 {
-	struct srdma_worker *worker = grant->session->worker;
 	int error = start_revoke(grant);
 
 	if (!error)
-		worker_set_timer(worker, &grant->timer,
-		                 worker->options.number[SRDMA_OPT_CLOSE_TIMEOUT] * 1000);
+		give_time(grant);
 	return error;
 }
 
@@ -300,37 +382,76 @@ int srdma_grant_revoke_now(struct srdma_grant *grant)
 {
 	int error = start_revoke(grant);
 
-	if (!error)
-		put_out_of_force(grant);
-	return error;
+	if (error)
+		return error;
+	put_out_of_force(grant);
+	if (grant->progress == GRANT_WAITS)
+		free_grant(grant);
+	return 0;
+}
+
+static void release(struct srdma_grant *grant)
+{
+	struct srdma_session *session = grant->session;
+	bool in_force = grant->in_force;
+	uint64_t tag = grant->tag;
+
+	put_out_of_force(grant);
+	free_grant(grant);
+	if (in_force && session->handlers->on_released)
+		session->handlers->on_released(session, tag, session->user);
+}
+
+/* Where there is no room for an operation the window is given up instead. */
+static void revoked(struct srdma_grant *grant)
+{
+	if (!grant->exposure.window ||
+	    data_unbind(grant->session, grant, &grant->exposure)) {
+		release(grant);
+		return;
+	}
+	set_progress(grant, GRANT_UNBINDS);
+	give_time(grant); /* the device, too: the peer may have used up its own */
 }
 
 void memory_revoked(struct srdma_session *session, uint32_t id)
 {
-	list_for_each_safe (node, &session->grants) {
-		struct srdma_grant *grant = container_of(node, struct srdma_grant, node);
-		bool in_force = grant->in_force;
-		uint64_t tag = grant->tag;
+	struct srdma_grant *grant = find_grant(session, id);
 
-		if (grant->id != id || !grant->revoked)
-			continue;
-		put_out_of_force(grant);
-		free_grant(grant);
-		if (in_force && session->handlers->on_released)
-			session->handlers->on_released(session, tag, session->user);
+	if (grant && grant->revoked && grant->progress == GRANT_TOLD)
+		revoked(grant);
+	else
+		session_fail(session, fail(SRDMA_EPROTOCOL,
+		                           "%s confirmed a revocation that was not asked "
+		                           "for",
+		                           session->name));
+}
+
+void memory_window_moved(struct srdma_grant *grant, int status)
+{
+	if (status)
 		return;
+	if (grant->progress == GRANT_UNBINDS) {
+		release(grant);
+	} else if (grant->in_force) {
+		tell(grant);
+	} else { /* revoked at once, before the peer knew of it */
+		conceal(grant);
+		free_grant(grant);
 	}
-	session_fail(session, fail(SRDMA_EPROTOCOL,
-	                           "%s confirmed a revocation that was not asked for",
-	                           session->name));
 }
 
 void memory_end(struct srdma_session *session)
 {
-	list_for_each (node, &session->grants)
-		put_out_of_force(container_of(node, struct srdma_grant, node));
+	list_for_each (node, &session->grants) {
+		struct srdma_grant *grant = container_of(node, struct srdma_grant, node);
+
+		put_out_of_force(grant);
+		conceal(grant);
+	}
 	list_for_each (node, &session->buffers)
-		deregister(&container_of(node, struct srdma_buffer, node)->mr);
+		deregister(session,
+		           &container_of(node, struct srdma_buffer, node)->region);
 }
 
 void memory_free(struct srdma_session *session)

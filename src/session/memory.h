@@ -9,7 +9,7 @@ struct srdma_buffer {
 	struct srdma_session *session;
 	void *address;
 	size_t length;
-	struct ibv_mr *mr;
+	struct region region;
 	bool writable;   /* by the device */
 	unsigned uses;   /* operations in flight */
 	unsigned grants; /* in force */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Messages that come in, and the credits that bound them. */
-#include <arpa/inet.h>
-
 #include "common/log.h"
 #include "session/data.h"
 #include "session/error.h"
@@ -62,7 +60,7 @@ static void repost(struct srdma_session *session, struct srdma_message *message)
 
 	list_remove(&message->node);
 	message->session = NULL;
-	if ((session->data.broken || session->failure) && !message->pool->srq)
+	if ((session->data.broken || session->failure) && !message->pool->shared)
 		return;
 	error = pool_post(message);
 	if (error)
@@ -270,18 +268,17 @@ static int take_by_type(struct srdma_session *session, struct srdma_message *mes
 }
 
 static int take_message(struct srdma_session *session, struct srdma_message *message,
-                        const struct ibv_wc *wc)
+                        const struct arrival *arrival)
 {
 	bool sealed = sealing_is_on(session);
 	struct message_head head;
 	int error = 0;
 
-	if (wc->opcode != IBV_WC_RECV || !(wc->wc_flags & IBV_WC_WITH_IMM) ||
-	    !message_parse(ntohl(wc->imm_data), sealed, &head))
+	if (!arrival->valid || !message_parse(arrival->word, sealed, &head))
 		return fail(sealed ? SRDMA_ESEAL : SRDMA_EPROTOCOL,
 		            "%s%s sent a message without a valid head",
 		            sealed ? "seal broken: " : "", session->name);
-	message->length = wc->byte_len;
+	message->length = arrival->length;
 	if (sealed && head.type != MESSAGE_PROOF)
 		error = open_message(session, message, head);
 	if (!error)
@@ -300,21 +297,21 @@ static int take_message(struct srdma_session *session, struct srdma_message *mes
 }
 
 void messages_received(struct srdma_session *session, struct srdma_message *message,
-                       const struct ibv_wc *wc)
+                       const struct arrival *arrival)
 {
 	int error = 0;
 
 	message->session = session;
 	list_init(&message->node);
 	session->heard = true;
-	/* A flushed or failed receive, or one of a session that has failed: nobody's
+	/* A buffer that was not used, or one of a session that has failed: nobody's
 	 * message. */
-	if (wc->status != IBV_WC_SUCCESS || session->sealing.broken ||
+	if (!arrival || session->sealing.broken ||
 	    (session->failure && !session->established)) {
 		repost(session, message);
 		return;
 	}
-	error = take_message(session, message, wc);
+	error = take_message(session, message, arrival);
 	if (error) {
 		session->sealing.broken |= error == SRDMA_ESEAL;
 		repost(session, message);

@@ -34,6 +34,7 @@ void srdma_objects(struct srdma_objects *objects, size_t size)
 		.shared_receive_queues = count(OBJECT_SRQ),
 		.cm_ids = count(OBJECT_CM_ID),
 		.sessions = count(OBJECT_SESSION),
+		.memory_windows = count(OBJECT_MW),
 	};
 
 	memcpy(objects, &now, size < sizeof(now) ? size : sizeof(now));

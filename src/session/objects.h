@@ -7,6 +7,7 @@ enum object_kind {
 	OBJECT_CONTEXT,
 	OBJECT_PD,
 	OBJECT_MR,
+	OBJECT_MW,
 	OBJECT_QP,
 	OBJECT_CQ,
 	OBJECT_SRQ,

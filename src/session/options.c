@@ -14,7 +14,7 @@ static const struct {
 	[SRDMA_OPT_PROTECTION] = { "protection", SRDMA_PROTECTION_SEALED, 1, 7 },
 	[SRDMA_OPT_MESSAGE_SIZE] = { "message size", 16384, 1024, 1048576 },
 	[SRDMA_OPT_CREDITS] = { "credits", 16, 2, 1024 },
-	[SRDMA_OPT_SEND_DEPTH] = { "send depth", 32, 4, 4096 },
+	[SRDMA_OPT_SEND_DEPTH] = { "send depth", 28, 4, 4096 },
 	[SRDMA_OPT_READ_DEPTH] = { "read depth", 16, 1, 128 },
 	[SRDMA_OPT_RECEIVE_BUFFERS] = { "receive buffers", 4096, 16, 1048576 },
 	[SRDMA_OPT_MAX_SESSIONS] = { "sessions", 1024, 1, 1000000 },
@@ -29,6 +29,8 @@ static const struct {
 	[SRDMA_OPT_REKEY_MESSAGES] = { "messages of a key", 1ull << 22, 1, 1ull << 28 },
 	[SRDMA_OPT_REKEY_BYTES] = { "bytes of a key", 1ull << 34, 1, 1ull << 37 },
 	[SRDMA_OPT_REKEY_TIME] = { "time of a key", 3600000, 1, 86400000 },
+	[SRDMA_OPT_TRANSPORT] = { "transport", SRDMA_TRANSPORT_VERBS,
+	                          SRDMA_TRANSPORT_VERBS, SRDMA_TRANSPORT_FABRIC },
 };
 
 void options_init(struct options *options)

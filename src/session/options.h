@@ -5,8 +5,8 @@
 
 #include "srdma.h"
 
-#define TEXT_OPTIONS   (SRDMA_OPT_OCSP_RESPONSE + 1)
-#define NUMBER_OPTIONS (SRDMA_OPT_REKEY_TIME + 1)
+#define TEXT_OPTIONS   (SRDMA_OPT_FABRIC_PROVIDER + 1)
+#define NUMBER_OPTIONS (SRDMA_OPT_TRANSPORT + 1)
 
 struct options {
 	char *text[TEXT_OPTIONS];

@@ -12,7 +12,7 @@
 int transcript_add(struct transcript *transcript, enum frame_role role,
                    enum frame_type type, const uint8_t *frame, size_t length)
 {
-	int which = type == FRAME_ENDPOINT;
+	int which = type != FRAME_HELLO;
 	uint8_t **place = &transcript->frames[role - 1][which];
 
 	if (*place)

@@ -4,10 +4,11 @@
  * over the queue pair, a MAC that only the two ends of the channel can make, of
  * everything they agreed on.
  *
- *   transcript = SHA-256(HELLO of the client, HELLO of the server, ENDPOINT of the
- * client, of the server), frames as they were sent, headers included key        = TLS
- * exporter, label "EXPORTER-srdma-proof", 32 bytes proof      = HMAC-SHA256(key, role |
- * transcript), role = "srdma proof client" or "… server"
+ *   transcript  SHA-256 of the frames as they were sent, headers included: HELLO of the
+ *               client, of the server, ENDPOINT of the client, of the server
+ *   key         TLS exporter, label "EXPORTER-srdma-proof", 32 bytes
+ *   proof       HMAC-SHA256(key, role | transcript)
+ *   role        "srdma proof client" or "srdma proof server"
  */
 #ifndef SESSION_PROOF_H
 #define SESSION_PROOF_H

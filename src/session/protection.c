@@ -2,10 +2,8 @@
 #include "session/protection.h"
 
 #include <stddef.h>
-#if defined(__aarch64__)
-#include <sys/auxv.h>
-#endif
 
+#include "common/platform.h"
 #include "srdma.h"
 
 static const struct protection aes = { SRDMA_PROTECTION_AES_256_GCM, "aes-256-gcm",
@@ -16,13 +14,7 @@ static const struct protection none = { SRDMA_PROTECTION_NONE, "none", false };
 
 bool protection_aes_is_slow(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
-	return !__builtin_cpu_supports("aes") || !__builtin_cpu_supports("pclmul");
-#elif defined(__aarch64__)
-	return !(getauxval(AT_HWCAP) & (1ul << 3)); /* HWCAP_AES */
-#else
-	return true;
-#endif
+	return !platform_has_aes();
 }
 
 const struct protection *protection_choose(uint32_t offered, uint32_t allowed,

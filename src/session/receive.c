@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "session/device.h"
+#include "common/platform.h"
 #include "session/error.h"
 
 struct pool_chunk {
 	struct pool_chunk *next;
-	struct ibv_mr *mr;
+	struct region region;
 	uint8_t *data;
 	size_t size;
 	struct srdma_message messages[];
@@ -29,11 +29,9 @@ static struct pool_chunk *new_chunk(struct pool *pool, unsigned count)
 	                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (chunk->data == MAP_FAILED)
 		goto free_chunk;
-	/* A child of the process must not take the pages away from under the device. */
-	madvise(chunk->data, chunk->size, MADV_DONTFORK);
-	chunk->mr =
-	        device_reg_mr(pool->pd, chunk->data, chunk->size, IBV_ACCESS_LOCAL_WRITE);
-	if (!chunk->mr)
+	platform_keep_from_children(chunk->data, chunk->size);
+	errno = pool->ops->reg(pool, chunk->data, chunk->size, &chunk->region);
+	if (errno)
 		goto unmap;
 	return chunk;
 
@@ -60,8 +58,8 @@ int pool_grow(struct pool *pool, unsigned count)
 
 		list_init(&message->node);
 		message->pool = pool;
-		message->data = chunk->data + i * pool->stride;
-		message->lkey = chunk->mr->lkey;
+		message->data = chunk->data + i * pool->stride + pool->headroom;
+		message->region = &chunk->region;
 		error = pool_post(message);
 		if (error)
 			return error;
@@ -73,49 +71,30 @@ int pool_grow(struct pool *pool, unsigned count)
 int pool_post(struct srdma_message *message)
 {
 	struct pool *pool = message->pool;
-	struct ibv_sge sge = {
-		.addr = (uintptr_t)message->data,
-		.length = (uint32_t)pool->stride,
-		.lkey = message->lkey,
-	};
-	struct ibv_recv_wr wr = { .wr_id = (uintptr_t)message,
-		                  .sg_list = &sge,
-		                  .num_sge = 1 },
-	                   *bad;
-	int error;
 
 	message->session = NULL;
 	message->kept = false;
-	if (pool->srq)
-		error = ibv_post_srq_recv(pool->srq, &wr, &bad);
-	else if (pool->qp)
-		error = ibv_post_recv(pool->qp, &wr, &bad);
-	else
-		return 0; /* the queue is gone already */
-	return error ? fail(SRDMA_ESYSTEM, "cannot post a receive buffer: %s",
-	                    errno_text(error))
-	             : 0;
+	return pool->closed ? 0 : pool->ops->post(pool, message);
 }
 
-void pool_deregister(struct pool *pool)
+void pool_close(struct pool *pool)
 {
-	for (struct pool_chunk *chunk = pool->chunks; chunk; chunk = chunk->next) {
-		device_dereg_mr(chunk->mr);
-		chunk->mr = NULL;
-	}
-	pool->srq = NULL;
-	pool->qp = NULL;
+	for (struct pool_chunk *chunk = pool->chunks; chunk; chunk = chunk->next)
+		if (chunk->region.handle)
+			pool->ops->dereg(&chunk->region);
+	pool->closed = true;
 }
 
 void pool_free(struct pool *pool)
 {
 	struct pool_chunk *chunk = pool->chunks, *next;
 
-	pool_deregister(pool);
+	pool_close(pool);
 	for (; chunk; chunk = next) {
 		next = chunk->next;
 		munmap(chunk->data, chunk->size);
 		free(chunk);
 	}
-	memset(pool, 0, sizeof(*pool));
+	pool->chunks = NULL;
+	pool->count = 0;
 }

@@ -11,7 +11,7 @@ struct srdma_remote {
 	uint64_t address;
 	size_t length;
 	uint32_t id;
-	uint32_t rkey;
+	uint64_t key;
 	unsigned rights;
 	unsigned uses; /* operations in flight */
 	bool revoked;
@@ -57,7 +57,7 @@ void remote_granted(struct srdma_session *session, const struct frame_grant *gra
 		.address = grant->address,
 		.length = (size_t)grant->length,
 		.id = grant->id,
-		.rkey = grant->rkey,
+		.key = grant->key,
 		.rights = grant->rights,
 	};
 	list_append(&session->remotes, &remote->node);
@@ -162,20 +162,6 @@ static int check(struct srdma_session *session, const struct srdma_buffer *buffe
 	return error;
 }
 
-static int start_rdma(struct srdma_session *session, struct srdma_buffer *buffer,
-                      size_t offset, const struct srdma_remote *remote,
-                      size_t remote_offset, const struct op *op)
-{
-	struct ibv_send_wr wr = {
-		.opcode =
-		        op->kind == SRDMA_OP_WRITE ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ,
-		.wr.rdma = { .remote_addr = remote->address + remote_offset,
-		             .rkey = remote->rkey },
-	};
-
-	return data_post(session, &wr, buffer, offset, op->bytes, op);
-}
-
 static int start(struct srdma_session *session, struct srdma_buffer *buffer,
                  size_t offset, size_t remote_offset, const struct op *op)
 {
@@ -190,7 +176,8 @@ static int start(struct srdma_session *session, struct srdma_buffer *buffer,
 	error = sealing_is_on(session)
 	                ? staged_start(session, buffer, offset, remote->id, remote_offset,
 	                               op)
-	                : start_rdma(session, buffer, offset, remote, remote_offset, op);
+	                : data_access(session, buffer, offset,
+	                              remote->address + remote_offset, remote->key, op);
 	if (error)
 		remote->uses--;
 	return error;

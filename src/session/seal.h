@@ -7,8 +7,9 @@
  *   exporter   TLS exporter, label SEAL_LABEL, context = transcript hash
  *   secret 0   HKDF-Expand(exporter, "srdma seal client" or "srdma seal server")
  *   secret n+1 HKDF-Extract(salt = secret n, fresh bytes that came over TLS)
- *   key, iv    HKDF-Expand(secret n, "srdma seal key"), HKDF-Expand(secret n, "srdma seal
- * iv") nonce      iv XOR number of the message in its direction, from 0, never restarted
+ *   key        HKDF-Expand(secret n, "srdma seal key")
+ *   iv         HKDF-Expand(secret n, "srdma seal iv")
+ *   nonce      iv XOR number of the message in its direction, from 0, never restarted
  *   associated u32 immediate data, u32 length of the plaintext
  *   sealed     ciphertext, tag of 16 bytes
  */

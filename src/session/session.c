@@ -48,7 +48,7 @@ static void socket_ready(struct source *source, uint32_t events)
 
 	if (session->failure)
 		return;
-	if (events & (EPOLLHUP | EPOLLERR) && session->handshake &&
+	if (events & (POLLER_HUP | POLLER_ERR) && session->handshake &&
 	    session->handshake->paused)
 		hung_up(session);
 	else if (session->phase == PHASE_CONNECT)
@@ -72,10 +72,10 @@ void session_update_events(struct srdma_session *session)
 	if (session->socket.fd < 0 || !session->has_control)
 		return;
 	if (!session->handshake || !session->handshake->paused)
-		events |= EPOLLIN;
+		events |= POLLER_IN;
 	if (tls_wants_write(session->control.tls) ||
 	    control_wants_write(&session->control))
-		events |= EPOLLOUT;
+		events |= POLLER_OUT;
 	if (events == session->socket_events)
 		return;
 	session->socket_events = events;
@@ -302,9 +302,9 @@ static void bury(struct srdma_session *session)
 
 	data_free(session);
 	memory_free(session);
-	if (session->has_endpoint)
-		endpoint_free(&session->endpoint);
-	session->has_endpoint = false;
+	if (session->endpoint)
+		session->endpoint->transport->free(session->endpoint);
+	session->endpoint = NULL;
 	worker_drop_timer(worker, &session->timer);
 	worker_drop_timer(worker, &session->expiry);
 	list_remove(&session->node);
@@ -339,8 +339,8 @@ void session_end(struct srdma_session *session)
 	timer_cancel(&session->worker->timers, &session->timer);
 	timer_cancel(&session->worker->timers, &session->expiry);
 	cm_release(session);
-	if (session->has_endpoint)
-		endpoint_destroy_qp(&session->endpoint);
+	if (session->endpoint)
+		session->endpoint->transport->stop(session->endpoint);
 	sealing_end(session);
 	data_end(session);
 	remote_free_all(session);

@@ -17,11 +17,13 @@
 #define SESSION_SESSION_H
 
 #include "session/control.h"
-#include "session/endpoint.h"
+#include "session/message.h"
 #include "session/proof.h"
 #include "session/protection.h"
 #include "session/psn.h"
+#include "session/receive.h"
 #include "session/sealing.h"
+#include "session/transport.h"
 #include "session/worker.h"
 
 struct rdma_cm_id;
@@ -48,7 +50,7 @@ struct handshake {
 	SSL_CTX *tls;      /* until the channel is made */
 	struct transcript transcript;
 	uint8_t proof_key[PROOF_SIZE];
-	struct frame_endpoint peer; /* with its PSN */
+	struct frame peer;          /* its description, with its PSN */
 	uint8_t token[FRAME_TOKEN]; /* by which the server knows our CM connection */
 	struct list cm_waiting;     /* of the worker's cm */
 	bool over_limit; /* there are too many sessions: to be told so once it can be */
@@ -59,12 +61,13 @@ struct handshake {
 
 /* An operation in flight; they end in the order of their posting (IBA 9.5). */
 struct op {
-	void *user;
+	void *user; /* the caller's; where it moves a window: the grant */
 	struct srdma_buffer *buffer;
 	struct srdma_remote *remote;
 	size_t bytes;
 	uint8_t kind; /* enum srdma_op_kind; 0: our own */
 	bool slab;    /* uses the next slot of the slab */
+	bool window;  /* binds a window, or takes its key back */
 };
 
 struct data {
@@ -88,10 +91,10 @@ struct data {
 	char *broken_reason;
 	uint64_t awaited; /* sequence of the operation that a blocking call waits for, + 1
 	                   */
-	int awaited_status;  /* SRDMA_EBLOCKED until it ended */
-	struct list inbox;   /* messages nobody took yet */
-	struct list held;    /* messages the caller has */
-	struct ibv_mr *slab; /* copies of messages to send; NULL until needed */
+	int awaited_status; /* SRDMA_EBLOCKED until it ended */
+	struct list inbox;  /* messages nobody took yet */
+	struct list held;   /* messages the caller has */
+	struct region slab; /* copies of messages to send; none until needed */
 	uint8_t *slab_memory;
 	size_t slot_size;
 	unsigned slab_slots;
@@ -162,8 +165,7 @@ struct srdma_session {
 	enum srdma_connect connect;
 	struct rdma_cm_id *cm_id;
 	bool cm_connected;
-	struct endpoint endpoint;
-	bool has_endpoint;
+	struct endpoint *endpoint; /* NULL: not yet, or no more */
 	unsigned attested;
 	char psn_local[PSN_HASH_TEXT];
 	char psn_peer[PSN_HASH_TEXT];
@@ -176,6 +178,7 @@ struct srdma_session {
 	struct list grants;
 	struct list remotes;
 	unsigned grant_count;
+	unsigned grants_waiting; /* for room to bind their windows */
 	unsigned remote_count;
 	unsigned max_grants; /* that the peer takes */
 	uint32_t next_grant;
@@ -294,15 +297,19 @@ void data_rest(struct srdma_session *session);
 void data_end(struct srdma_session *session);
 /* Give messages and the slab back. */
 void data_free(struct srdma_session *session);
-void data_completed(struct endpoint *endpoint, const struct ibv_wc *wc);
-void data_broke(struct endpoint *endpoint, const char *why);
+extern const struct endpoint_events data_events;
 /* The time that the TLS channel had to say why the QP failed is over. */
 void data_broke_for_good(struct srdma_session *session);
 
-/* Start an operation with a buffer: a work request without its local range. */
-int data_post(struct srdma_session *session, struct ibv_send_wr *wr,
-              struct srdma_buffer *buffer, size_t offset, size_t length,
-              const struct op *op);
+/* Start a one-sided operation of op->bytes with a buffer, at an address of the peer. */
+int data_access(struct srdma_session *session, struct srdma_buffer *buffer, size_t offset,
+                uint64_t address, uint64_t key, const struct op *op);
+
+/* Put a grant's window in force, or take it back. SRDMA_EBLOCKED: no room now. */
+int data_bind(struct srdma_session *session, struct srdma_grant *grant,
+              const struct exposure *exposure);
+int data_unbind(struct srdma_session *session, struct srdma_grant *grant,
+                const struct exposure *exposure);
 
 /*
  * staged.c
@@ -329,11 +336,14 @@ uint8_t *memory_granted(struct srdma_session *session, uint32_t id, uint64_t off
                         size_t length, unsigned right);
 
 int memory_check_range(const struct srdma_buffer *buffer, size_t offset, size_t length);
-/* lkey and address for a work request; count one more user. */
-void memory_use(struct srdma_buffer *buffer, size_t offset, size_t length,
-                struct ibv_sge *sge);
+/* Where that is; counts one more user. */
+uint8_t *memory_use(struct srdma_buffer *buffer, size_t offset);
 void memory_unuse(struct srdma_buffer *buffer);
 void memory_revoked(struct srdma_session *session, uint32_t id);
+/* The operation on its window is over; a failed one ends with the session. */
+void memory_window_moved(struct srdma_grant *grant, int status);
+/* There may be room: bind what waits. */
+void memory_advance(struct srdma_session *session);
 /* Deregister all: the memory is the caller's. */
 void memory_end(struct srdma_session *session);
 void memory_free(struct srdma_session *session);

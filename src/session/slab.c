@@ -6,8 +6,8 @@
 #include <limits.h>
 #include <sys/mman.h>
 
+#include "common/platform.h"
 #include "session/data.h"
-#include "session/device.h"
 #include "session/error.h"
 
 static size_t size_of(const struct data *data)
@@ -17,6 +17,7 @@ static size_t size_of(const struct data *data)
 
 int slab_create(struct srdma_session *session)
 {
+	struct endpoint *endpoint = session->endpoint;
 	struct data *data = &session->data;
 	unsigned most = data->depth < data->peer_window ? data->depth : data->peer_window;
 
@@ -28,27 +29,28 @@ int slab_create(struct srdma_session *session)
 		data->slab_memory = NULL;
 		return fail(SRDMA_ENOMEM, "out of memory for messages to send");
 	}
-	madvise(data->slab_memory, size_of(data), MADV_DONTFORK);
-	data->slab =
-	        device_reg_mr(session->endpoint.pd, data->slab_memory, size_of(data), 0);
-	if (data->slab)
+	platform_keep_from_children(data->slab_memory, size_of(data));
+	if (!endpoint->transport->reg(endpoint, data->slab_memory, size_of(data), 0,
+	                              &data->slab))
 		return 0;
-	slab_free(data);
+	slab_free(session);
 	return fail(SRDMA_ENOMEM, "cannot register memory for messages to send");
 }
 
-void slab_free(struct data *data)
+void slab_free(struct srdma_session *session)
 {
-	device_dereg_mr(data->slab);
+	struct data *data = &session->data;
+
+	if (data->slab.handle)
+		session->endpoint->transport->dereg(&data->slab);
 	if (data->slab_memory)
 		munmap(data->slab_memory, size_of(data));
-	data->slab = NULL;
 	data->slab_memory = NULL;
 }
 
 unsigned slab_room(const struct data *data)
 {
-	return data->slab ? data->slab_slots - data->slab_used : UINT_MAX;
+	return data->slab.handle ? data->slab_slots - data->slab_used : UINT_MAX;
 }
 
 uint8_t *slab_slot(struct data *data)
@@ -68,6 +70,6 @@ void data_rest(struct srdma_session *session)
 	struct data *data = &session->data;
 
 	if (!data->slab_busy && !data->slab_used)
-		slab_free(data);
+		slab_free(session);
 	data->slab_busy = false;
 }

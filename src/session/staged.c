@@ -131,7 +131,6 @@ int staged_start(struct srdma_session *session, struct srdma_buffer *buffer,
 {
 	struct staged *staged = &session->staged;
 	struct transfer *transfer;
-	struct ibv_sge range;
 	int error;
 
 	if (session->data.callers >= session->data.depth)
@@ -139,10 +138,9 @@ int staged_start(struct srdma_session *session, struct srdma_buffer *buffer,
 	error = begin(session);
 	if (error)
 		return error;
-	memory_use(buffer, offset, op->bytes, &range);
 	transfer = transfer_at(staged, staged->begun++);
 	*transfer = (struct transfer){ .op = *op,
-		                       .local = (uint8_t *)(uintptr_t)range.addr,
+		                       .local = memory_use(buffer, offset),
 		                       .grant = grant,
 		                       .offset = remote_offset };
 	transfer->op.buffer = buffer;

@@ -4,17 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "session/adapter.h"
-#include "session/cm.h"
 #include "session/error.h"
 #include "session/linger.h"
 #include "session/session.h"
+#include "session/transport.h"
 
 #define SKIPS       16 /* runs that completions alone may fill */
 #define ALARM_NEVER UINT64_MAX
@@ -31,31 +27,29 @@ struct call {
 
 int worker_watch(struct srdma_worker *worker, struct source *source, uint32_t events)
 {
-	struct epoll_event event = { .events = events, .data.ptr = source };
+	int error = poller_add(worker->poller, source->fd, events, source);
 
-	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, source->fd, &event))
-		return fail(errno == ENOSPC || errno == ENOMEM ? SRDMA_ENOMEM
-		                                               : SRDMA_ESYSTEM,
-		            "cannot poll a descriptor: %s", errno_text(errno));
+	if (error)
+		return fail(error == -ENOSPC || error == -ENOMEM ? SRDMA_ENOMEM
+		                                                 : SRDMA_ESYSTEM,
+		            "cannot poll a descriptor: %s", errno_text(error));
 	return 0;
 }
 
 void worker_rewatch(struct srdma_worker *worker, struct source *source, uint32_t events)
 {
-	struct epoll_event event = { .events = events, .data.ptr = source };
-
-	epoll_ctl(worker->epoll, EPOLL_CTL_MOD, source->fd, &event);
+	poller_change(worker->poller, source->fd, events, source);
 }
 
 void worker_unwatch(struct srdma_worker *worker, struct source *source)
 {
 	if (source->fd < 0)
 		return;
-	epoll_ctl(worker->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	poller_remove(worker->poller, source->fd);
 	/* An event of it may be waiting in srdma_worker_run(). */
 	for (unsigned i = 0; i < worker->event_count; i++)
-		if (worker->events[i].data.ptr == source)
-			worker->events[i].data.ptr = NULL;
+		if (worker->events[i].data == source)
+			worker->events[i].data = NULL;
 }
 
 /*
@@ -84,28 +78,24 @@ void worker_set_timer(struct srdma_worker *worker, struct timer *timer, uint64_t
 		worker_kick(worker);
 }
 
-/* The timerfd follows the first timer, but only forwards: early alarms are cheaper than
+/* The alarm follows the first timer, but only forwards: early alarms are cheaper than
  * calls. */
 static void set_alarm(struct srdma_worker *worker)
 {
 	uint64_t first = timers_first(&worker->timers);
-	struct itimerspec when = { 0 };
 
 	if (first >= worker->alarm_at)
 		return;
 	worker->alarm_at = first;
-	when.it_value.tv_sec = (time_t)(first / 1000000);
-	when.it_value.tv_nsec = (long)(first % 1000000 * 1000) + 1;
-	timerfd_settime(worker->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
+	alarm_set(worker->alarm.fd, first);
 }
 
 static void alarm_ready(struct source *source, uint32_t events)
 {
 	struct srdma_worker *worker = container_of(source, struct srdma_worker, alarm);
-	uint64_t count;
 
 	(void)events;
-	if (read(source->fd, &count, sizeof(count)) == sizeof(count))
+	if (alarm_clear(source->fd))
 		worker->alarm_at = ALARM_NEVER;
 }
 
@@ -115,13 +105,7 @@ static void alarm_ready(struct source *source, uint32_t events)
 
 void srdma_worker_wake(struct srdma_worker *worker)
 {
-	uint64_t one = 1;
-	int saved = errno;
-
-	/* It can only fail when the counter is full, and then the descriptor is readable.
-	 */
-	if (write(worker->wake.fd, &one, sizeof(one)) < 0)
-		errno = saved;
+	notice_raise(worker->wake.fd);
 }
 
 void worker_kick(struct srdma_worker *worker)
@@ -134,11 +118,8 @@ void worker_kick(struct srdma_worker *worker)
 
 static void wake_ready(struct source *source, uint32_t events)
 {
-	uint64_t count;
-
 	(void)events;
-	if (read(source->fd, &count, sizeof(count)) < 0)
-		return; /* another wake was read already */
+	notice_clear(source->fd);
 }
 
 int srdma_worker_call(struct srdma_worker *worker,
@@ -182,11 +163,7 @@ static unsigned make_calls(struct srdma_worker *worker)
 
 unsigned worker_poll(struct srdma_worker *worker)
 {
-	unsigned count = 0;
-
-	list_for_each (node, &worker->adapters)
-		count += adapter_poll(container_of(node, struct adapter, node));
-	return count;
+	return worker->transport->poll(worker);
 }
 
 /* Sessions that have something to settle: ends above all. Completions come first. */
@@ -221,17 +198,6 @@ static unsigned step(struct srdma_worker *worker)
 	return count;
 }
 
-static int arm(struct srdma_worker *worker)
-{
-	list_for_each (node, &worker->adapters) {
-		int error = adapter_arm(container_of(node, struct adapter, node));
-
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
 static unsigned spin(struct srdma_worker *worker)
 {
 	uint64_t end = clock_us() + worker->options.number[SRDMA_OPT_SPIN];
@@ -244,12 +210,12 @@ static unsigned spin(struct srdma_worker *worker)
 
 static unsigned dispatch(struct srdma_worker *worker, int timeout_ms)
 {
-	int count = epoll_wait(worker->epoll, worker->events, WORKER_EVENTS, timeout_ms);
+	int count = poller_wait(worker->poller, worker->events, timeout_ms);
 	unsigned handled = 0;
 
 	worker->event_count = count > 0 ? (unsigned)count : 0;
 	for (unsigned i = 0; i < worker->event_count; i++) {
-		struct source *source = worker->events[i].data.ptr;
+		struct source *source = worker->events[i].data;
 
 		if (!source)
 			continue;
@@ -273,7 +239,7 @@ static bool can_skip(struct srdma_worker *worker, unsigned handled)
 }
 
 /*
- * Before sleeping the completion queues are armed and polled once more, so that what came
+ * Before sleeping the transport is armed and polled once more, so that what came
  * between is not slept through.
  */
 static int run(struct srdma_worker *worker, int timeout_ms)
@@ -286,7 +252,7 @@ static int run(struct srdma_worker *worker, int timeout_ms)
 	if (!can_skip(worker, handled)) {
 		worker->skipped = 0;
 		if (!handled && timeout_ms) {
-			error = arm(worker);
+			error = worker->transport->arm(worker);
 			if (error)
 				return error;
 			handled = step(worker);
@@ -299,7 +265,7 @@ static int run(struct srdma_worker *worker, int timeout_ms)
 	if (worker->watched) {
 		unsigned more;
 
-		error = arm(worker);
+		error = worker->transport->arm(worker);
 		if (error)
 			return error;
 		more = step(worker);
@@ -330,7 +296,7 @@ int srdma_worker_run(struct srdma_worker *worker, int timeout_ms)
 int srdma_worker_fd(const struct srdma_worker *worker)
 {
 	((struct srdma_worker *)worker)->watched = true;
-	return worker->epoll;
+	return worker->poller;
 }
 
 /*
@@ -339,7 +305,7 @@ int srdma_worker_fd(const struct srdma_worker *worker)
 
 static void init(struct srdma_worker *worker)
 {
-	worker->epoll = -1;
+	worker->poller = -1;
 	worker->wake = (struct source){ -1, wake_ready };
 	worker->alarm = (struct source){ -1, alarm_ready };
 	worker->alarm_at = ALARM_NEVER;
@@ -356,14 +322,16 @@ static int open_descriptors(struct srdma_worker *worker)
 {
 	int error;
 
-	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
-	worker->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	worker->alarm.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (worker->epoll < 0 || worker->wake.fd < 0 || worker->alarm.fd < 0)
+	error = worker->poller = poller_open();
+	if (error >= 0)
+		error = worker->wake.fd = notice_open();
+	if (error >= 0)
+		error = worker->alarm.fd = alarm_open();
+	if (error < 0)
 		return fail(SRDMA_ESYSTEM, "cannot create a worker's descriptors: %s",
-		            errno_text(errno));
-	error = worker_watch(worker, &worker->wake, EPOLLIN);
-	return error ? error : worker_watch(worker, &worker->alarm, EPOLLIN);
+		            errno_text(error));
+	error = worker_watch(worker, &worker->wake, POLLER_IN);
+	return error ? error : worker_watch(worker, &worker->alarm, POLLER_IN);
 }
 
 static int check_context(struct srdma_worker *worker)
@@ -374,7 +342,7 @@ static int check_context(struct srdma_worker *worker)
 	if (error)
 		return error;
 	SSL_CTX_free(tls);
-	return adapter_check(worker->options.text[SRDMA_OPT_DEVICE]);
+	return worker->transport->check(worker);
 }
 
 int srdma_worker_new(struct srdma_context *context, struct srdma_worker **out)
@@ -387,8 +355,11 @@ int srdma_worker_new(struct srdma_context *context, struct srdma_worker **out)
 	init(worker);
 	worker->context = context_hold(context);
 	error = context_options(context, &worker->options);
-	if (!error)
+	if (!error) {
+		worker->transport =
+		        transport_find(worker->options.number[SRDMA_OPT_TRANSPORT]);
 		error = check_context(worker);
+	}
 	if (!error)
 		error = open_descriptors(worker);
 	if (error)
@@ -424,15 +395,15 @@ void srdma_worker_free(struct srdma_worker *worker)
 	worker->running = true;
 	make_calls(worker);
 	end_sessions(worker);
-	make_calls(worker); /* those that calls and callbacks made */
+	while (make_calls(worker)) /* those that calls and callbacks made */
+		;
 	linger_end_all(worker);
-	cm_free(worker->cm);
-	list_for_each_safe (node, &worker->adapters)
-		adapter_close(container_of(node, struct adapter, node));
+	if (worker->transport)
+		worker->transport->end(worker);
 	timers_clear(&worker->timers);
 	close_fd(worker->wake.fd);
 	close_fd(worker->alarm.fd);
-	close_fd(worker->epoll);
+	close_fd(worker->poller);
 	pthread_mutex_destroy(&worker->calls_lock);
 	options_clear(&worker->options);
 	srdma_context_free(worker->context);

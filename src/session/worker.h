@@ -4,17 +4,16 @@
 #define SESSION_WORKER_H
 
 #include <pthread.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "common/list.h"
+#include "common/poller.h"
 #include "session/context.h"
 #include "session/timer.h"
 
-#define WORKER_EVENTS 64 /* descriptors handled at a time */
-
-struct adapter;
 struct cm;
+struct fabric;
+struct transport;
 
 /* A descriptor that the worker polls. Embedded; unwatch before freeing. */
 struct source {
@@ -30,16 +29,18 @@ struct srdma_worker {
 	bool watched; /* someone else polls our descriptor */
 	bool again;   /* work is left: the descriptor stays readable */
 
-	int epoll;
-	struct source wake;  /* eventfd */
-	struct source alarm; /* timerfd */
+	int poller;
+	struct source wake; /* a notice */
+	struct source alarm;
 	uint64_t alarm_at;
 	struct timers timers;
 	unsigned timer_count;
 	unsigned skipped; /* runs without a look at the descriptors */
 
-	struct list adapters;
-	struct cm *cm; /* NULL until a session asks for it */
+	const struct transport *transport;
+	struct list adapters;  /* of verbs */
+	struct cm *cm;         /* of verbs; NULL until a session asks for it */
+	struct fabric *fabric; /* of libfabric */
 
 	struct list sessions;
 	unsigned session_count;
@@ -48,7 +49,7 @@ struct srdma_worker {
 	struct list dead;      /* sessions to free when no stack refers to them */
 	struct list lingers;   /* sockets whose last words are on their way */
 	unsigned linger_count;
-	struct epoll_event events[WORKER_EVENTS]; /* being handled */
+	struct poller_event events[POLLER_MOST]; /* being handled */
 	unsigned event_count;
 
 	pthread_mutex_t calls_lock;
@@ -72,7 +73,8 @@ void worker_set_timer(struct srdma_worker *worker, struct timer *timer,
  */
 void worker_kick(struct srdma_worker *worker);
 
-/* Poll all completion queues, calling back; returns the number of completions. */
+/* Handle what ended and came on the transport, calling back; returns the number of
+ * completions. */
 unsigned worker_poll(struct srdma_worker *worker);
 
 #endif

@@ -11,10 +11,13 @@
 enum { CALLS_MOST = 200 };
 
 static void (*const calls[])(struct world *) = {
-	change_pd,    change_cq, change_srq, change_mr,       change_mr,    change_mw,
-	change_dm,    change_qp, change_qp,  change_state,    change_state, post_send,
-	post_send,    post_send, build,      build,           bind_type_1,  post_receive,
-	post_receive, look,      look,       look_for_events, change_xrcd,  import,
+	change_pd,   change_cq,       change_srq,   change_mr,
+	change_mr,   change_mw,       change_dm,    change_qp,
+	change_qp,   change_state,    change_state, post_send,
+	post_send,   post_send,       build,        build,
+	bind_type_1, post_receive,    post_receive, look,
+	look,        look_for_events, change_xrcd,  import,
+	change_flow, change_counters,
 };
 
 static void *run(void *arg)
@@ -35,6 +38,8 @@ static void *run(void *arg)
 
 static void end_world(struct world *w)
 {
+	DESTROY(w->flow, ibv_destroy_flow);
+	DESTROY(w->counters, ibv_destroy_counters);
 	DESTROY(w->qp, ibv_destroy_qp);
 	DESTROY(w->srq, ibv_destroy_srq);
 	DESTROY(w->xrcd, ibv_close_xrcd);

@@ -54,3 +54,17 @@ both "sends more than its 5 messages a second: send them more slowly" client pin
 stop_server
 expect 2 mock secure_server --client-limits sessions=0
 assert_grep "client-limits: .*'0' is no number of sessions from 1 on" "$ERR"
+
+# --- descriptors: as many as it may have, and a word when these are too few ----------------
+(
+	ulimit -Sn 256
+	start_server --max-sessions 1000
+	assert_grep '^Max open files +[0-9]{4,} ' "/proc/$(pid_of server)/limits"
+	assert_no_grep 'descriptors are allowed' "$(log_of server)"
+	stop_server
+	ulimit -n 256
+	start_server --max-sessions 1000
+	assert_grep 'WARN .*[0-9]+ descriptors are allowed, and --max-sessions with --max-files needs 1128' "$(log_of server)"
+	expect 0 client ping -c 1
+	stop_server
+)

@@ -95,7 +95,7 @@ assert_eq 200 "$CODE"
 kill -INT "$(pid_of put)"
 exec {pipe}>&-
 wait_exit put
-stop_server
+server_ends
 for bad in 9633 '*:9633' ':9633' 127.0.0.1 127.0.0.1:99999; do
 	expect 2 mock secure_server --metrics "$bad"
 	assert_grep 'metrics: ' "$ERR"

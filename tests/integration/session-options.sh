@@ -101,3 +101,12 @@ assert_grep "two exports named 'a'" "$ERR"
 # shellcheck disable=SC2086
 expect 2 secure_server $certs stray
 assert_grep "'stray' is not an option" "$ERR"
+
+# A journal that is not there is said, with what to do, and nothing is served; nor in a format that there is not.
+expect 2 secure_server --log-format xml
+assert_grep "'xml' is none of text, json, journald" "$ERR"
+[ -S /run/systemd/journal/socket ] || {
+	expect 1 mock secure_server --listen 127.0.0.1:0 --cert "$CERTS/server.pem" --key "$CERTS/server.key" --ca "$CERTS/ca.pem" \
+		--log-format journald
+	assert_grep "no journal at .*--log-format text" "$ERR"
+}

@@ -23,11 +23,14 @@ for group in "239.7.7.7 $GID_IPV4" "ff15::77 $GID_IPV6"; do
 		wait_for $name attached
 	done
 	is_in "$address" || fail "host 2 is not in $address"
+	# What the other relays to it, which then ends, waits for one that was stopped.
+	kill -STOP "$(pid_of first)"
 	# shellcheck disable=SC2086
 	expect 0 on 1 mock "$member" $group send 3
-	for name in first second; do
+	for name in second first; do
 		wait_exit $name
 		assert_eq 0 "$STATUS" "status of the $name member of $address"
+		kill -CONT "$(pid_of first)" 2>/dev/null || :
 	done
 	is_out "$address" || fail "host 2 stays in $address"
 	# shellcheck disable=SC2086

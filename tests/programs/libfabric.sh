@@ -3,6 +3,7 @@
 # libfabric's verbs provider over the mock: Debian's fi_pingpong with connections, datagrams, and
 # the reliable datagrams made of each.
 # variants: plain
+# timeout: 120
 . "$(dirname "$0")/../lib.sh"
 need fi_pingpong fi_info
 

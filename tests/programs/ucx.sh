@@ -8,13 +8,6 @@
 export MOCKRDMA_DEVICES=mock0=lo
 need ucx_perftest ucx_info
 
-# UCX 1.13 tells a datagram's IP version from the service level of its completion, which is so on
-# Mellanox adapters alone, and else takes it to be IPv6 (UCX 1.14 looks at the datagram's header). So
-# GIDs are those of IPv6.
-index=$(mock ibv_devinfo -v | sed -n '/\./d; s/.*GID\[ *\([0-9]*\)\].*, RoCE v2$/\1/p' | head -n 1)
-[ -n "$index" ] || skip "there is no IPv6 address here"
-export UCX_IB_GID_INDEX="$index"
-
 expect 0 mock ucx_info -d
 for transport in rc_verbs ud_verbs; do
 	assert_grep "Transport: $transport" "$OUT"

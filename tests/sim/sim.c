@@ -27,7 +27,7 @@ static struct {
 } sim;
 
 struct sim_counts sim_counts;
-bool (*sim_filter)(const uint8_t *bth, size_t length);
+bool (*sim_filter)(uint8_t *bth, size_t length);
 
 /* splitmix64 */
 uint64_t sim_random(void)
@@ -86,6 +86,7 @@ static void enqueue(const struct net_path *path, const struct net_packet *packet
 	flying->path = *path;
 	flying->path.local = path->remote;
 	flying->path.remote = path->local;
+	flying->path.source_port = SIM_PORT;
 	flying->length = 0;
 	for (unsigned int i = 0; i < packet->parts; i++) {
 		const struct iovec *part = &packet->part[i];
@@ -146,6 +147,7 @@ static int send_packets(const struct net_path *path, const struct net_packet *pa
 	unsigned int take = count;
 
 	check_sizes(packets, count);
+	sim_counts.calls++;
 	if (sim.full_until > sim.now) {
 		take = 0;
 	} else if (chance(sim.weather.full)) {

@@ -12,6 +12,8 @@
 
 #include "link/net.h"
 
+enum { SIM_PORT = 50000 }; /* that all packets come from */
+
 /* Parts in a thousand, but for the times. */
 struct sim_weather {
 	unsigned int loss; /* a packet that is corrupted is lost, too: ICRC */
@@ -39,13 +41,13 @@ uint64_t sim_random(void);
 /* From least to most. */
 uint64_t sim_between(uint64_t least, uint64_t most);
 
-/* What was sent since sim_begin(), and what was lost of it. */
+/* What was sent since sim_begin(), in how many calls, and what was lost of it. */
 struct sim_counts {
-	unsigned int sent, lost, duplicated, reordered, refused;
+	unsigned int calls, sent, lost, duplicated, reordered, refused;
 };
 extern struct sim_counts sim_counts;
 
-/* Looks at each packet that is sent, and may lose it; NULL: none. */
-extern bool (*sim_filter)(const uint8_t *bth, size_t length);
+/* Looks at each packet that is sent, and may change or lose it; NULL: none. */
+extern bool (*sim_filter)(uint8_t *bth, size_t length);
 
 #endif

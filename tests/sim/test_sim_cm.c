@@ -51,6 +51,7 @@ static struct {
 	unsigned int packets;
 	unsigned int sent[MAD_KINDS];
 	unsigned int lose_first[MAD_KINDS]; /* of those that follow */
+	size_t blank; /* where a DREQ's id is taken out; 0: nowhere */
 } sim = { .now = 1 };
 
 static uint32_t draw(uint32_t below)
@@ -92,6 +93,8 @@ static void send_one(const struct net_path *path, const struct net_packet *out)
 	}
 	kind = decode(packet->bytes, packet->length).kind;
 	sim.sent[kind]++;
+	if (kind == MAD_DREQ && sim.blank)
+		memset(packet->bytes + sim.blank, 0, sizeof(uint32_t));
 	if (sim.lose_first[kind])
 		sim.lose_first[kind]--;
 	else
@@ -536,12 +539,42 @@ static void farewell_body(struct side *side)
 
 ALONE(farewell)
 
+/* Who knows the addresses, the queue pair and one id of a connection does not end it. */
+static void one_id_body(struct side *side)
+{
+	enum {
+		LOCAL_ID = 44,
+		REMOTE_ID = 48
+	}; /* behind BTH, DETH and the MAD's header */
+	static const size_t unknown[] = { LOCAL_ID, REMOTE_ID };
+
+	(void)side;
+	start();
+	for (int i = 0; i < 2; i++) {
+		begin(port);
+		run();
+		CHECK_EQ(server.outcome, ESTABLISHED);
+		sim.blank = unknown[i];
+		CHECK_CALL(rdma_disconnect(client.id));
+		run();
+		CHECK(sim.sent[MAD_DREQ] > 0);
+		CHECK(!server.disconnected);
+		sim.blank = 0;
+		end_of(&client);
+		end_of(&server);
+		drain();
+	}
+	stop();
+}
+
+ALONE(one_id)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(undisturbed), cmocka_unit_test(silence),
 		cmocka_unit_test(patience),    cmocka_unit_test(farewell),
-		cmocka_unit_test(disturbed),
+		cmocka_unit_test(one_id),      cmocka_unit_test(disturbed),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,

@@ -63,7 +63,7 @@ static void unequal_path_mtus(void **state)
 
 static unsigned int to_lose;
 
-static bool lose_acknowledgement(const uint8_t *bth, size_t length)
+static bool lose_acknowledgement(uint8_t *bth, size_t length)
 {
 	(void)length;
 	return bth[0] == RC_ACKNOWLEDGE && to_lose && to_lose--;

@@ -25,7 +25,7 @@ static struct {
 	bool answer_was_last;
 } seen;
 
-static bool watch(const uint8_t *bth, size_t length)
+static bool watch(uint8_t *bth, size_t length)
 {
 	struct roce roce;
 

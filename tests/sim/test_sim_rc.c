@@ -78,6 +78,11 @@ static bool is_atomic(enum ibv_wr_opcode opcode)
 	       opcode == IBV_WR_ATOMIC_CMP_AND_SWP;
 }
 
+static bool is_word(enum ibv_wr_opcode opcode)
+{
+	return is_atomic(opcode) || opcode == IBV_WR_ATOMIC_WRITE;
+}
+
 static uint32_t some_length(uint32_t mtu)
 {
 	switch (sim_random() % 6) {
@@ -100,13 +105,14 @@ static void plan(struct run *run, uint32_t mtu)
 		IBV_WR_RDMA_READ,
 		IBV_WR_ATOMIC_FETCH_AND_ADD,
 		IBV_WR_ATOMIC_CMP_AND_SWP,
+		IBV_WR_ATOMIC_WRITE,
 	};
 
 	for (unsigned int i = 0; i < OPS; i++) {
 		struct op *op = &run->op[i];
 
 		op->opcode = opcodes[sim_random() % (sizeof(opcodes) / sizeof(*opcodes))];
-		op->length = is_atomic(op->opcode) ? 8 : some_length(mtu);
+		op->length = is_word(op->opcode) ? 8 : some_length(mtu);
 		if (op->length > SLOT)
 			op->length = SLOT;
 		op->fence = sim_random() % 8 == 0;

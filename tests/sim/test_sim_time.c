@@ -19,7 +19,7 @@ static struct rc_pair pair;
 static unsigned int sent, lose;
 
 /* Loses answers. */
-static bool watch(const uint8_t *bth, size_t length)
+static bool watch(uint8_t *bth, size_t length)
 {
 	struct roce roce;
 

@@ -15,9 +15,10 @@
 #include "../unit/lib/rc.h"
 #include "../unit/lib/ud.h"
 #include "../unit/mock_dir.h"
+#include "base/util.h"
 #include "sim.h"
 
-enum { MESSAGES = 30, SLOT = 6000, SEEDS = 40 };
+enum { MESSAGES = 30, SLOT = 6000, SEEDS = 40, LIST_MOST = 6 };
 
 struct run {
 	struct rc_pair pair;
@@ -71,25 +72,38 @@ static struct ibv_send_wr request(struct run *run, struct ibv_sge *sge)
 		                     .send_flags = IBV_SEND_SIGNALED };
 }
 
-static void send_one(struct run *run)
+static void address(const struct run *run, struct ibv_send_wr *wr)
 {
-	struct rc_end *end = &run->pair.a;
-	struct ibv_sge sge;
-	struct ibv_send_wr *bad, wr = request(run, &sge);
+	const struct rc_end *end = &run->pair.a;
 
 	if (run->ah) {
-		wr.wr.ud.ah = run->ah;
-		wr.wr.ud.remote_qpn = run->pair.b.self.qpn;
-		wr.wr.ud.remote_qkey = UD_QKEY;
+		wr->wr.ud.ah = run->ah;
+		wr->wr.ud.remote_qpn = run->pair.b.self.qpn;
+		wr->wr.ud.remote_qkey = UD_QKEY;
 	} else if (sim_random() % 2) {
-		wr.opcode = IBV_WR_RDMA_WRITE_WITH_IMM;
-		wr.imm_data = run->sent;
-		wr.wr.rdma.rkey = end->peer.rkey;
-		wr.wr.rdma.remote_addr =
+		wr->opcode = IBV_WR_RDMA_WRITE_WITH_IMM;
+		wr->imm_data = run->sent;
+		wr->wr.rdma.rkey = end->peer.rkey;
+		wr->wr.rdma.remote_addr =
 		        end->peer.buffer + (uint64_t)(MESSAGES + run->sent) * SLOT;
 	}
-	CHECK_EQ(ibv_post_send(end->qp, &wr, &bad), 0);
-	run->sent++;
+}
+
+/* A list of as many as there are left, or fewer. */
+static void send_some(struct run *run)
+{
+	unsigned int count =
+	        (unsigned int)sim_between(1, min_u64(LIST_MOST, MESSAGES - run->sent));
+	struct ibv_send_wr *bad, list[LIST_MOST];
+	struct ibv_sge sge[LIST_MOST];
+
+	for (unsigned int i = 0; i < count; i++) {
+		list[i] = request(run, &sge[i]);
+		address(run, &list[i]);
+		list[i].next = i + 1 < count ? &list[i + 1] : NULL;
+		run->sent++;
+	}
+	CHECK_EQ(ibv_post_send(run->pair.a.qp, list, &bad), 0);
 }
 
 static void post_receives(struct run *run)
@@ -142,7 +156,7 @@ static void drive(struct run *run)
 	post_receives(run);
 	while (run->sent < MESSAGES || completed < MESSAGES) {
 		if (run->sent < MESSAGES)
-			send_one(run);
+			send_some(run);
 		sim_step();
 		poll_both(run, &completed);
 	}

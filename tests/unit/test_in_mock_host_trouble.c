@@ -58,6 +58,8 @@ static int in_child(int (*work)(void))
 	said[length] = '\0';
 	close(pipes[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status)
+		fprintf(stderr, "%s", said);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 

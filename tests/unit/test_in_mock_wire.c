@@ -178,7 +178,7 @@ static void every_opcode(void **state)
 		                 ROCE_TRUNCATED);
 		assert_int_equal(roce_encode(&packet, again, size - 1), 0);
 	}
-	assert_int_equal(known, 23 + 12 + 23 + 2);
+	assert_int_equal(known, 24 + 12 + 23 + 2);
 }
 
 /* --- messages of the connection manager ------------------------------------------------

@@ -11,205 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "lib/check.h"
-#include "lib/pki.h"
-#include "program/app.h"
+#include "lib/served.h"
 #include "program/fault.h"
-#include "program/logger.h"
 #include "program/region.h"
-#include "server/server.h"
-#include "srdma.h"
-
-#define MESSAGE  16384
-#define PATIENCE 20000
-
-static struct server server;
-static pthread_t server_thread;
-static struct srdma_context *context;
-static char port[8];
-
-/*
- * The server, in a thread
- */
-
-static void *run_server(void *arg)
-{
-	server_run(arg);
-	return NULL;
-}
-
-static char *option(const char *format, const char *value)
-{
-	static char texts[16][300];
-	static unsigned used;
-	char *text = texts[used++];
-
-	snprintf(text, sizeof(texts[0]), format, value);
-	return text;
-}
-
-static void start_server(void)
-{
-	char *argv[] = {
-		option("%s", "secure_server"),
-		option("%s", "--listen=127.0.0.1:0"),
-		option("--cert=%s", pki_path("server", ".pem")),
-		option("--key=%s", pki_path("server", ".key")),
-		option("--ca=%s", pki_path("ca", ".pem")),
-		option("%s", "--export=data=share"),
-		option("%s", "--workers=2"),
-		option("%s", "--scratch=4k"),
-		/* It shares the process with the test, which needs more. */
-		option("%s", "--no-seccomp"),
-		NULL,
-	};
-
-	CHECK_CALL(mkdir("share", 0777));
-	logger_start(SRDMA_LOG_ERROR, false);
-	CHECK_EQ(settings_read(&server.settings,
-	                       (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv),
-	         0);
-	if (server_start(&server))
-		fail_msg("%s", fault_text());
-	snprintf(port, sizeof(port), "%u", acceptor_port(server.acceptor));
-	CHECK_EQ(pthread_create(&server_thread, NULL, run_server, &server), 0);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	pki_open();
-	start_server();
-	CHECK_EQ(srdma_context_new(&context), 0);
-	CHECK_EQ(srdma_context_set_text(context, SRDMA_OPT_CERTIFICATE,
-	                                pki_path("client", ".pem")),
-	         0);
-	CHECK_EQ(srdma_context_set_text(context, SRDMA_OPT_KEY,
-	                                pki_path("client", ".key")),
-	         0);
-	CHECK_EQ(srdma_context_set_text(context, SRDMA_OPT_CA, pki_path("ca", ".pem")),
-	         0);
-	CHECK_EQ(srdma_context_load(context), 0);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct srdma_objects left;
-
-	(void)state;
-	srdma_context_free(context);
-	CHECK_CALL(kill(getpid(), SIGTERM));
-	CHECK_EQ(pthread_join(server_thread, NULL), 0);
-	server_finish(&server);
-	settings_clear(&server.settings);
-	pki_close();
-	srdma_objects(&left, sizeof(left));
-	CHECK_EQ(left.sessions + left.queue_pairs + left.memory_regions + left.contexts,
-	         0);
-	return 0;
-}
-
-/*
- * The client
- */
-
-static struct srdma_session *dial(void)
-{
-	struct srdma_session *session;
-
-	if (srdma_dial(context, "127.0.0.1", port, NULL, NULL, PATIENCE, &session))
-		fail_msg("%s", srdma_detail());
-	return session;
-}
-
-static int try_send(struct srdma_session *session, const struct app_message *message)
-{
-	uint8_t bytes[MESSAGE];
-	size_t length = app_encode(message, bytes, sizeof(bytes));
-
-	CHECK(length > 0);
-	return srdma_send_wait(session, bytes, length, PATIENCE);
-}
-
-static void say(struct srdma_session *session, const struct app_message *message)
-{
-	CHECK_EQ(try_send(session, message), 0);
-}
-
-/* The next message; it points into a buffer that the next call uses again. */
-static struct app_message hear(struct srdma_session *session)
-{
-	static uint8_t bytes[MESSAGE];
-	struct app_message message;
-	size_t length;
-	int error = srdma_recv_wait(session, bytes, sizeof(bytes), PATIENCE, &length);
-
-	if (error)
-		fail_msg("%s", srdma_detail());
-	CHECK_EQ(app_decode(bytes, length, &message), 0);
-	return message;
-}
-
-static void expect_fail(struct srdma_session *session, uint32_t id, enum fault code)
-{
-	struct app_message message = hear(session);
-
-	CHECK_EQ(message.type, APP_FAIL);
-	CHECK_EQ(message.id, id);
-	CHECK_EQ(message.fail.fault, code);
-}
-
-/* It is cut: no message comes any more. */
-static void expect_cut(struct srdma_session *session)
-{
-	uint8_t bytes[MESSAGE];
-	size_t length;
-	int error;
-
-	do {
-		error = srdma_recv_wait(session, bytes, sizeof(bytes), PATIENCE, &length);
-	} while (error == 0);
-	CHECK(error != SRDMA_ETIMEOUT);
-	CHECK(error < 0);
-	srdma_session_free(session);
-}
-
-static void check_served(void)
-{
-	struct app_message ping = { .type = APP_PING,
-		                    .id = 7,
-		                    .payload = { "alive?", 6 } };
-	struct srdma_session *session = dial();
-	struct app_message pong;
-
-	say(session, &ping);
-	pong = hear(session);
-	CHECK_EQ(pong.type, APP_PONG);
-	CHECK_EQ(srdma_close_wait(session, PATIENCE), 0);
-	srdma_session_free(session);
-}
-
-static unsigned files_shared(void)
-{
-	DIR *dir = CHECK_OBJECT(opendir("share"));
-	struct dirent *entry;
-	unsigned count = 0;
-
-	while ((entry = readdir(dir)))
-		count += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
-	closedir(dir);
-	return count;
-}
 
 static void begin_put(struct srdma_session *session, uint32_t id, uint64_t size)
 {
@@ -221,16 +30,6 @@ static void begin_put(struct srdma_session *session, uint32_t id, uint64_t size)
 	ready = hear(session);
 	CHECK_EQ(ready.type, APP_READY);
 	CHECK_EQ(ready.id, id);
-}
-
-static void say_chunk(struct srdma_session *session, uint32_t id, uint64_t index,
-                      uint32_t length)
-{
-	struct app_message chunk = { .type = APP_CHUNK,
-		                     .id = id,
-		                     .chunk = { index, length } };
-
-	say(session, &chunk);
 }
 
 /*
@@ -499,104 +298,6 @@ static void test_cancel(void **state)
 	check_served();
 }
 
-/*
- * GET
- */
-
-static void begin_get(struct srdma_session *session)
-{
-	struct app_message get = { .type = APP_GET, .id = 1, .path = { "data/old", 8 } };
-	struct app_message found;
-
-	say(session, &get);
-	found = hear(session);
-	CHECK_EQ(found.type, APP_FOUND);
-	CHECK_EQ(found.found.size, 100000);
-}
-
-static void test_get(void **state)
-{
-#define READY                                                    \
-	{                                                        \
-		.type = APP_READY, .id = 1, .ready = { 4096, 4 } \
-	}
-	static const struct {
-		struct app_message first, second;
-		enum fault fails; /* 0: it is cut */
-	} rows[] = {
-		{ { .type = APP_READY, .id = 1, .ready = { REGION_SLOT_SIZE * 2, 1 } },
-		  { 0 },
-		  FAULT_PROTOCOL },
-		{ { .type = APP_READY, .id = 1, .ready = { 4096, 65535 } },
-		  { 0 },
-		  FAULT_PROTOCOL },
-		{ { .type = APP_READY, .id = 1, .ready = { 0, 5 } },
-		  { 0 },
-		  FAULT_PROTOCOL },
-		{ { .type = APP_READY, .id = 1, .ready = { 0, 0 } }, { 0 }, 0 },
-		{ READY, READY, 0 },
-		{ READY, { .type = APP_TAKEN, .id = 1, .taken = 0 }, 0 },
-		{ READY, { .type = APP_DONE, .id = 1 }, 0 },
-		{ READY, { .type = APP_CHUNK, .id = 1, .chunk = { 0, 1 } }, 0 },
-		{ { .type = APP_END, .id = 1 }, { 0 }, 0 },
-	};
-#undef READY
-	int file = (int)CHECK_CALL(creat("share/old", 0666));
-
-	(void)state;
-	CHECK_CALL(ftruncate(file, 100000));
-	close(file);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct srdma_session *session = dial();
-
-		begin_get(session);
-		say(session, &rows[i].first);
-		if (rows[i].second.type)
-			say(session, &rows[i].second);
-		if (rows[i].fails) {
-			expect_fail(session, 1, rows[i].fails);
-			srdma_session_free(session);
-		} else {
-			expect_cut(session);
-		}
-	}
-	CHECK_CALL(unlink("share/old"));
-	check_served();
-}
-
-/* A region that does not suit: too small, or not to be written. */
-static void test_get_into_nothing(void **state)
-{
-	static char memory[16384];
-	static const struct {
-		size_t length;
-		unsigned rights;
-	} rows[] = { { 16383, SRDMA_RIGHT_WRITE }, { 16384, SRDMA_RIGHT_READ } };
-	struct app_message ready = { .type = APP_READY, .id = 1, .ready = { 4096, 4 } };
-	int file = (int)CHECK_CALL(creat("share/old", 0666));
-
-	(void)state;
-	CHECK_CALL(ftruncate(file, 100000));
-	close(file);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct srdma_session *session = dial();
-		struct srdma_buffer *buffer;
-		struct srdma_grant *grant;
-
-		begin_get(session);
-		CHECK_EQ(srdma_buffer_register(session, memory, sizeof(memory), &buffer),
-		         0);
-		CHECK_EQ(srdma_grant(session, buffer, 0, rows[i].length, rows[i].rights,
-		                     APP_TAG_TRANSFER(1), &grant),
-		         0);
-		say(session, &ready);
-		expect_fail(session, 1, FAULT_PROTOCOL);
-		srdma_session_free(session);
-	}
-	CHECK_CALL(unlink("share/old"));
-	check_served();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,8 +311,6 @@ int main(void)
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_get),
-		cmocka_unit_test(test_get_into_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

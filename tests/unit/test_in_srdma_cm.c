@@ -25,20 +25,6 @@
 
 static struct duo duo;
 
-static int open_pki(void **state)
-{
-	(void)state;
-	pki_open();
-	return 0;
-}
-
-static int close_pki(void **state)
-{
-	(void)state;
-	pki_close();
-	return 0;
-}
-
 static void start(void)
 {
 	duo_open(&duo);
@@ -162,7 +148,7 @@ static void wrong_queue_pair(void **state)
 	(void)state;
 	start();
 	until_the_server_waits();
-	duo.server.session->handshake->peer.qpn ^= 1;
+	duo.server.session->handshake->peer.endpoint.qpn ^= 1;
 	DUO_UNTIL(&duo, duo.client.closed && duo.server.closed);
 	CHECK_EQ(duo.client.code, SRDMA_EUNREACHABLE);
 	CHECK_EQ(duo.server.established, 0);
@@ -231,7 +217,7 @@ static void strangers_are_rejected(void **state)
 	until_the_server_waits();
 	DUO_UNTIL(&duo, duo.client.session->phase == PHASE_CM ||
 	                        duo.client.session->phase > PHASE_CM);
-	port = duo.client.session->handshake->peer.cm_port;
+	port = duo.client.session->handshake->peer.endpoint.cm_port;
 	CHECK(port != 0);
 	stranger_connects(&strangers[0], port, zeros, sizeof(zeros));
 	stranger_connects(&strangers[1], port, zeros, 3);
@@ -298,5 +284,5 @@ int main(void)
 		cmocka_unit_test(nothing_is_left),
 	};
 
-	return cmocka_run_group_tests(tests, open_pki, close_pki);
+	return cmocka_run_group_tests(tests, pki_set_up, pki_tear_down);
 }

@@ -21,7 +21,7 @@ static struct frame hello(void)
 		               .hello = { .version_min = 1,
 		                          .version_max = 2,
 		                          .role = ROLE_CLIENT,
-		                          .transport = TRANSPORT_VERBS,
+		                          .transport = SRDMA_TRANSPORT_VERBS,
 		                          .connect = 2,
 		                          .credits = 0x1234,
 		                          .protection = 0x80000001,
@@ -56,7 +56,15 @@ static struct frame grant(void)
 		                          .tag = 0x1122334455667788,
 		                          .address = 0xfff,
 		                          .length = 0x100000000,
-		                          .rkey = 0xdeadbeef } };
+		                          .key = 0xdeadbeef } };
+}
+
+static struct frame fabric(void)
+{
+	return (struct frame){ .type = FRAME_FABRIC,
+		               .fabric = { .provider = "tcp;ofi_rxm",
+		                           .length = 3,
+		                           .name = { 1, 0, 255 } } };
 }
 
 /* What comes out is what went in, whole or not at all, and followed by more. */
@@ -95,6 +103,7 @@ static void round_trips(void **state)
 		{ .type = FRAME_PONG, .count = 5 },
 		{ .type = FRAME_REKEY, .rekey = { .number = 257, .fresh = { 1, 2 } } },
 		{ .type = FRAME_REKEYED, .id = 257 },
+		fabric(),
 	};
 
 	(void)state;
@@ -126,7 +135,7 @@ static void layout(void **state)
 	CHECK_EQ(bytes[FRAME_HEADER + 5], 0xab);
 	CHECK_EQ(bytes[FRAME_HEADER + 9], 0x12);
 	frame = grant();
-	CHECK_EQ(frame_encode(&frame, bytes), FRAME_HEADER + 36);
+	CHECK_EQ(frame_encode(&frame, bytes), FRAME_HEADER + 40);
 }
 
 /* Encode, set one byte, and the frame must be refused. */
@@ -186,6 +195,20 @@ static void rules_of_endpoint(void **state)
 	check_refused(frame, FRAME_HEADER + 11, 0);
 	frame.endpoint.qpn = 2;
 	check_refused(frame, FRAME_HEADER + 7, 1); /* QP 1 is nobody's */
+}
+
+static void rules_of_fabric(void **state)
+{
+	const size_t length = FRAME_HEADER + 1 + strlen(fabric().fabric.provider);
+
+	(void)state;
+	check_refused(fabric(), FRAME_HEADER, 0);  /* no provider */
+	check_refused(fabric(), FRAME_HEADER, 64); /* longer than any */
+	check_refused(fabric(), FRAME_HEADER, 12); /* other than it is */
+	check_refused(fabric(), length + 1, 0);    /* no address */
+	check_refused(fabric(), length + 1, 2);    /* with more behind it */
+	check_refused(fabric(), length + 1, 4);    /* with less */
+	check_refused(fabric(), length, 1);        /* 256 and more */
 }
 
 static void rules_of_grant(void **state)
@@ -278,7 +301,7 @@ static void descriptions_have_no_secrets(void **state)
 		frame_describe(&frames[i], text, sizeof(text));
 		CHECK(!strncmp(text, frame_name(frames[i].type),
 		               strlen(frame_name(frames[i].type))));
-		/* The PSN and the rkey, in decimal and in hexadecimal. */
+		/* The PSN and the key, in decimal and in hexadecimal. */
 		CHECK(!strstr(text, "1193046") && !strstr(text, "123456"));
 		CHECK(!strstr(text, "3735928559") && !strstr(text, "deadbeef"));
 	}
@@ -322,6 +345,7 @@ int main(void)
 		cmocka_unit_test(rules_of_the_header),
 		cmocka_unit_test(rules_of_hello),
 		cmocka_unit_test(rules_of_endpoint),
+		cmocka_unit_test(rules_of_fabric),
 		cmocka_unit_test(rules_of_grant),
 		cmocka_unit_test(rules_of_length),
 		cmocka_unit_test(extensions_of_hello),

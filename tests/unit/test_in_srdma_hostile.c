@@ -29,6 +29,7 @@
 #include "session/data.h"
 #include "session/memory.h"
 #include "session/session.h"
+#include "session/verbs_endpoint.h"
 
 static struct duo duo;
 
@@ -42,13 +43,6 @@ static int open_pki(void **state)
 	duo_start(&duo);
 	duo_connect(&duo);
 	duo_close(&duo);
-	return 0;
-}
-
-static int close_pki(void **state)
-{
-	(void)state;
-	pki_close();
 	return 0;
 }
 
@@ -161,7 +155,7 @@ static struct frame good_hello(void)
 		               .hello = { .version_min = 1,
 		                          .version_max = 1,
 		                          .role = ROLE_CLIENT,
-		                          .transport = TRANSPORT_VERBS,
+		                          .transport = SRDMA_TRANSPORT_VERBS,
 		                          .connect = SRDMA_CONNECT_DIRECT,
 		                          .credits = 16,
 		                          .protection = SRDMA_PROTECTION_SEALED,
@@ -631,7 +625,7 @@ static void access_without_grant(void **state)
 {
 	static uint8_t mine[64], theirs[64];
 	struct frame_grant forged = {
-		.id = 1, .rights = 3, .length = 64, .rkey = 0x12345678
+		.id = 1, .rights = 3, .length = 64, .key = 0x12345678
 	};
 	struct srdma_buffer *buffer, *other;
 	int mark;
@@ -641,7 +635,8 @@ static void access_without_grant(void **state)
 	CHECK_SRDMA(srdma_buffer_register(duo.client.session, mine, 64, &buffer));
 	CHECK_SRDMA(srdma_buffer_register(duo.server.session, theirs, 64, &other));
 	forged.address = (uintptr_t)theirs;
-	forged.rkey = other->mr->rkey; /* registered, but not for remote access */
+	forged.key = ((struct ibv_mr *)other->region.handle)
+	                     ->rkey; /* registered, but not for remote access */
 	memset(mine, 0xaa, sizeof(mine));
 	remote_granted(duo.client.session, &forged);
 	CHECK_SRDMA(srdma_write(duo.client.session, buffer, 0, duo.client.remote, 0, 64,
@@ -700,7 +695,7 @@ static void another_psn_than_exchanged(void **state)
 	duo_start(&duo);
 	duo_dial(&duo, "127.0.0.1");
 	DUO_UNTIL(&duo, duo.client.session->phase == PHASE_ENDPOINT);
-	duo.client.session->endpoint.psn ^= 0x5a5a5a;
+	to_verbs(duo.client.session->endpoint)->psn ^= 0x5a5a5a;
 	DUO_UNTIL(&duo, duo.server.closed && duo.client.closed);
 	CHECK_EQ(duo.server.established + duo.client.established, 0);
 	duo_close(&duo);
@@ -711,8 +706,8 @@ static void nothing_secret_stays(void **state)
 {
 	(void)state;
 	connected();
-	CHECK_EQ(duo.client.session->endpoint.psn, 0);
-	CHECK_EQ(duo.client.session->endpoint.peer_psn, 0);
+	CHECK_EQ(to_verbs(duo.client.session->endpoint)->psn, 0);
+	CHECK_EQ(to_verbs(duo.client.session->endpoint)->peer_psn, 0);
 	CHECK(!duo.client.session->handshake && !duo.server.session->handshake);
 	CHECK(!duo.client.session->control.in && !duo.client.session->control.out);
 	duo_close(&duo);
@@ -760,9 +755,9 @@ static void idle_session_gives_memory_back(void **state)
 		for (unsigned i = 0; i < 10; i++)
 			CHECK_SRDMA(srdma_send(duo.client.session, bytes, sizeof(bytes),
 			                       NULL));
-		CHECK(duo.client.session->data.slab != NULL);
+		CHECK(duo.client.session->data.slab.handle != NULL);
 		DUO_UNTIL(&duo, duo.server.messages == 10 * (round + 1));
-		DUO_UNTIL(&duo, !duo.client.session->data.slab);
+		DUO_UNTIL(&duo, !duo.client.session->data.slab.handle);
 	}
 	CHECK(!duo.client.closed && !duo.server.closed);
 	duo_close(&duo);
@@ -801,5 +796,5 @@ int main(void)
 		cmocka_unit_test(idle_session_gives_memory_back),
 	};
 
-	return cmocka_run_group_tests(tests, open_pki, close_pki);
+	return cmocka_run_group_tests(tests, open_pki, pki_tear_down);
 }

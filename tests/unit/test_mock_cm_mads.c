@@ -4,6 +4,7 @@
  * processes here have one address, so each message has to find the one that it is for.
  */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -227,6 +228,73 @@ static void exits(void **state)
 	sides_run(SIDES_PROCESSES, left_client, exiting_server, NULL);
 }
 
+/* --- a request that comes twice --------------------------------------------------------
+ */
+
+enum { ROUNDS = 4, BYSTANDERS = 3, PATIENCE_MS = 250 };
+
+/* Who has answered everything, and listens no more, is who a repetition is for. */
+static void slow_server(struct side *side)
+{
+	struct rdma_conn_param param = cm_param(NULL, 0);
+	struct cm_listener listener;
+	struct pollfd events;
+	struct cm_end end;
+
+	cm_listen(&listener, LOOPBACK, 0);
+	side_put(side, &listener.port, sizeof(listener.port));
+	cm_take_request(&listener, &end);
+	CHECK_CALL(rdma_destroy_id(listener.id));
+	events = (struct pollfd){ .fd = listener.channel->fd, .events = POLLIN };
+	CHECK_EQ(poll(&events, 1, PATIENCE_MS), 0); /* meanwhile it is repeated */
+	CHECK_CALL(rdma_accept(end.id, &param));
+	CHECK(cm_expect(end.channel, RDMA_CM_EVENT_ESTABLISHED).id == end.id);
+	side_meet(side);
+	cm_close(&end);
+	rdma_destroy_event_channel(listener.channel);
+}
+
+static void impatient_client(struct side *side)
+{
+	struct cm_end end;
+
+	setenv("MOCKRDMA_CM_TIMEOUT", "30", 1);
+	cm_connect(&end, LOOPBACK, get_port(side));
+	side_meet(side);
+	cm_close(&end);
+}
+
+/* One more process at the same port of the host. */
+static void bystander(struct side *side)
+{
+	struct cm_listener listener;
+
+	cm_listen(&listener, LOOPBACK, 0);
+	side_put(side, &listener.port, sizeof(listener.port));
+	get_port(side);
+	cm_listener_close(&listener);
+}
+
+static void repeated(void **state)
+{
+	struct process other[BYSTANDERS];
+	uint16_t port;
+
+	(void)state;
+	for (unsigned int i = 0; i < BYSTANDERS; i++) {
+		other[i] = process_start("bystander", bystander, NULL);
+		CHECK_EQ(read(other[i].socket, &port, sizeof(port)),
+		         (ssize_t)sizeof(port));
+	}
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		sides_run(SIDES_PROCESSES, impatient_client, slow_server, NULL);
+	for (unsigned int i = 0; i < BYSTANDERS; i++) {
+		CHECK_EQ(write(other[i].socket, &port, sizeof(port)),
+		         (ssize_t)sizeof(port));
+		process_expect_success(&other[i]);
+	}
+}
+
 /* --- a way that there is not -----------------------------------------------------------
  */
 
@@ -260,9 +328,8 @@ ALONE(no_way)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(many_processes),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(exits),
+		cmocka_unit_test(many_processes), cmocka_unit_test(refused),
+		cmocka_unit_test(exits),          cmocka_unit_test(repeated),
 		cmocka_unit_test(no_way),
 	};
 

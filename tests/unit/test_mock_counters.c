@@ -8,36 +8,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <mockrdma_inspect.h>
 
 #include "lib/check.h"
-#include "lib/rcop.h"
+#include "lib/counter.h"
+#include "lib/ud.h"
 #include "mock_dir.h"
-
-struct wanted {
-	const char *name;
-	uint64_t value;
-};
-
-/* Keeps the last one's: the host's total. */
-static int take(void *arg, const struct mockrdma_field *fields, unsigned int count)
-{
-	struct wanted *wanted = arg;
-
-	for (unsigned int i = 0; i < count; i++)
-		if (strcmp(fields[i].name, wanted->name) == 0)
-			wanted->value = fields[i].number;
-	return 0;
-}
-
-static uint64_t count_of(const char *name)
-{
-	struct wanted wanted = { name, UINT64_MAX };
-
-	CHECK_EQ(mockrdma_inspect("counters", take, &wanted), 0);
-	CHECK(wanted.value != UINT64_MAX);
-	return wanted.value;
-}
 
 static const char *const watched[] = {
 	"sent_pkts",
@@ -272,6 +247,44 @@ static void unreliable_without_a_receive(void **state)
 	rc_pair_close(&pair);
 }
 
+static void send_one_to(struct rc_end *end, const union ibv_gid *gid, uint32_t qpn)
+{
+	const struct ud_to to = { ud_handle(end, gid), qpn, UD_QKEY };
+
+	begin();
+	ud_send(end, &to, 1, 8);
+	CHECK_EQ(since("sent_pkts"), 1);
+	CHECK_EQ(ibv_destroy_ah(to.ah), 0);
+}
+
+static void datagrams_to_nobody(void **state)
+{
+	union ibv_gid group = {
+		.raw = { [10] = 0xff, [11] = 0xff, [12] = 239, [13] = 1, [15] = 9 }
+	};
+	struct rc_end end;
+	uint32_t nobody;
+
+	(void)state;
+	ud_open(&end, &ud_default);
+	nobody = (end.self.qpn ^ 0x5000) & 0x7fffff;
+	send_one_to(&end, &end.self.gid, nobody);
+	CHECK_EQ(since("send_err"), 1);
+	send_one_to(&end, &group, UD_MULTICAST_QPN);
+	CHECK_EQ(since("send_err"), 1);
+	/* A group's number with an address that is none, and the other way round. */
+	send_one_to(&end, &end.self.gid, UD_MULTICAST_QPN);
+	CHECK_EQ(since("send_err"), 1);
+	send_one_to(&end, &group, nobody);
+	CHECK_EQ(since("send_err"), 1);
+	CHECK_EQ(ibv_attach_mcast(end.qp, &group, 0), 0);
+	send_one_to(&end, &group, UD_MULTICAST_QPN);
+	CHECK_EQ(since("send_err"), 0);
+	CHECK_EQ(since("drop_no_receive"), 1);
+	CHECK_EQ(ibv_detach_mcast(end.qp, &group, 0), 0);
+	rc_close(&end);
+}
+
 /* The host stays while somebody is on it. */
 static struct ibv_context *witness;
 
@@ -302,6 +315,7 @@ int main(void)
 		cmocka_unit_test(peer_that_does_not_receive),
 		cmocka_unit_test(peer_that_is_gone),
 		cmocka_unit_test(unreliable_without_a_receive),
+		cmocka_unit_test(datagrams_to_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, open_witness, close_witness);

@@ -194,6 +194,8 @@ static void gid_table_body(struct side *side)
 
 	(void)side;
 	CHECK(count > 0);
+	CHECK_EQ(ibv_query_gid_table(context, entries, (size_t)count - 1, 0), -EINVAL);
+	CHECK_EQ(ibv_query_gid_table(context, entries, (size_t)count, 0), count);
 	for (ssize_t i = 0; i < count; i++) {
 		int index = (int)entries[i].gid_index;
 

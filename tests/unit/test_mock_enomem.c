@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -208,11 +209,75 @@ static void shared_memory_body(struct side *side)
 }
 ALONE(shared_memory)
 
+/* --- the files that hold it may not grow --------------------------------------------
+ */
+
+enum { CQ_MOST = 64, CQ_ENTRIES = 16384, FILE_LIMIT = 16 << 20 };
+
+static void limit_files(rlim_t to)
+{
+	struct rlimit limit;
+
+	CHECK_CALL(getrlimit(RLIMIT_FSIZE, &limit));
+	limit.rlim_cur = to == RLIM_INFINITY ? limit.rlim_max : to;
+	CHECK_CALL(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+static void send_and_receive(struct rc_pair *pair, uint64_t id)
+{
+	rc_recv(&pair->b, id, 0, 64);
+	rc_do(&pair->a, &(struct rc_op){ .opcode = IBV_WR_SEND,
+	                                 .id = id,
+	                                 .flags = IBV_SEND_SIGNALED,
+	                                 .length = 64 });
+	rc_sent(&pair->a, id);
+	rc_received(&pair->b, id);
+}
+
+static unsigned int fill(struct ibv_context *context, struct ibv_cq *cqs[CQ_MOST])
+{
+	unsigned int made = 0;
+
+	while (made < CQ_MOST &&
+	       (cqs[made] = ibv_create_cq(context, CQ_ENTRIES, NULL, NULL, 0)))
+		made++;
+	return made;
+}
+
+/* What there is goes on, and what is given back can be had again. */
+static void files_may_not_grow_body(struct side *side)
+{
+	struct ibv_cq *cqs[CQ_MOST];
+	struct rc_pair pair;
+	unsigned int made;
+
+	(void)side;
+	rc_pair_open(&pair, &rc_default);
+	limit_files(FILE_LIMIT);
+	made = fill(pair.a.context, cqs);
+	CHECK(made > 1 && made < CQ_MOST);
+	CHECK_EQ(errno, ENOMEM);
+	CHECK_EQ(ibv_resize_cq(cqs[0], 16 * CQ_ENTRIES), ENOMEM);
+	CHECK_EQ(cqs[0]->cqe, CQ_ENTRIES);
+	send_and_receive(&pair, 1);
+	for (unsigned int i = 0; i < made; i++)
+		CHECK_EQ(ibv_destroy_cq(cqs[i]), 0);
+	CHECK_EQ(fill(pair.a.context, cqs), made);
+	limit_files(RLIM_INFINITY);
+	CHECK_EQ(ibv_resize_cq(cqs[0], 16 * CQ_ENTRIES), 0);
+	send_and_receive(&pair, 2);
+	for (unsigned int i = 0; i < made; i++)
+		CHECK_EQ(ibv_destroy_cq(cqs[i]), 0);
+	rc_pair_close(&pair); /* nothing is in use that should not be */
+}
+ALONE(files_may_not_grow)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_allocation),
 		cmocka_unit_test(shared_memory),
+		cmocka_unit_test(files_may_not_grow),
 	};
 
 	return cmocka_run_group_tests(tests, runtime_directory_make,

@@ -435,8 +435,10 @@ static void device_memory_body(struct side *side)
 	CHECK_EQ(ibv_memcpy_to_dm(dm, 100, here, 64), 0);
 	CHECK_EQ(ibv_memcpy_from_dm(back, dm, 100, 64), 0);
 	CHECK_BYTES(back, here, 64);
-	CHECK_EQ(ibv_memcpy_to_dm(dm, SIZE - 63, here, 64), EINVAL);
-	CHECK_EQ(ibv_memcpy_from_dm(back, dm, UINT64_MAX - 7, 64), EINVAL);
+	CHECK_EQ(ibv_memcpy_to_dm(dm, SIZE - 60, here, 64), EINVAL);
+	CHECK_EQ(ibv_memcpy_to_dm(dm, 101, here, 64), EINVAL); /* four by four bytes */
+	CHECK_EQ(ibv_memcpy_from_dm(back, dm, 100, 63), EINVAL);
+	CHECK_EQ(ibv_memcpy_from_dm(back, dm, UINT64_MAX - 3, 64), EINVAL);
 
 	CHECK_FAILS(ibv_reg_dm_mr(pair.b.pd, dm, 0, SIZE, RC_ALL_ACCESS), EINVAL);
 	CHECK_FAILS(ibv_reg_dm_mr(pair.b.pd, dm, 1, SIZE,

@@ -228,7 +228,9 @@ static void life_of_type_1_body(struct side *side)
 	first = f.mw->rkey;
 	write_with(&f, first, IBV_WC_SUCCESS);
 	CHECK_EQ(ibv_dereg_mr(f.region), EBUSY);
-	/* Bound again, the old key is over. */
+	/* Bound again, the old key is over; a right that means nothing here is passed
+	 * over. */
+	info.mw_access_flags |= IBV_ACCESS_LOCAL_WRITE;
 	bind_window(&f.pair.b, f.mw, info, IBV_WC_SUCCESS);
 	write_with(&f, first, IBV_WC_REM_ACCESS_ERR);
 	write_with(&f, f.mw->rkey, IBV_WC_SUCCESS);
@@ -500,7 +502,7 @@ static void posting_errors_body(struct side *side)
 	CHECK_EQ(post_type_1(&f.pair.b, f.mw, info), EINVAL);
 	CHECK_EQ(post_type_2(&f.pair.b, f.mw, f.mw->rkey ^ 0x100, info), EINVAL);
 	CHECK_EQ(post_type_2(&f.pair.b, NULL, f.mw->rkey, info), EINVAL);
-	info.mw_access_flags = IBV_ACCESS_LOCAL_WRITE;
+	info.mw_access_flags = IBV_ACCESS_MW_BIND;
 	CHECK_EQ(post_type_2(&f.pair.b, f.mw, f.mw->rkey, info), EINVAL);
 	info.mw_access_flags = 1 << 25;
 	CHECK_EQ(post_type_2(&f.pair.b, f.mw, f.mw->rkey, info), EINVAL);

@@ -82,6 +82,12 @@ static void no_reads_taken(struct rc_config *initiator, struct rc_config *target
 	target->reads_in = 0;
 }
 
+static void no_reads_asked(struct rc_config *initiator, struct rc_config *target)
+{
+	(void)target;
+	initiator->reads_out = 0;
+}
+
 static void wrong_lkey(struct rc_end *end, struct rc_op *op)
 {
 	static struct ibv_sge sge;
@@ -201,6 +207,7 @@ static void two_rnr_retries(struct rc_config *initiator, struct rc_config *targe
 #define READ      IBV_WR_RDMA_READ
 #define SWAP      IBV_WR_ATOMIC_CMP_AND_SWP
 #define ADD       IBV_WR_ATOMIC_FETCH_AND_ADD
+#define STORE     IBV_WR_ATOMIC_WRITE
 #define SEND      IBV_WR_SEND
 
 static const struct error_case cases[] = {
@@ -213,6 +220,12 @@ static const struct error_case cases[] = {
 	  IBV_WC_REM_ACCESS_ERR, FLUSHED },
 	{ "add with a wrong key", ADD, 8, 0, NULL, wrong_rkey, NULL,
 	  IBV_WC_REM_ACCESS_ERR, FLUSHED },
+	{ "atomic write with a wrong key", STORE, 8, 0, NULL, wrong_rkey, NULL,
+	  IBV_WC_REM_ACCESS_ERR, FLUSHED },
+	{ "atomic write behind the region", STORE, 8, BUFFER, NULL, NULL, NULL,
+	  IBV_WC_REM_ACCESS_ERR, FLUSHED },
+	{ "atomic write to a region not writable", STORE, 8, 0, region_unwritable, NULL,
+	  NULL, IBV_WC_REM_ACCESS_ERR, FLUSHED },
 	{ "write one byte past the region", WRITE, 64, BUFFER - 63, NULL, NULL, NULL,
 	  IBV_WC_REM_ACCESS_ERR, FLUSHED },
 	{ "write one byte before the region", WRITE, 64, (uint64_t)-1, NULL, NULL, NULL,
@@ -247,6 +260,12 @@ static const struct error_case cases[] = {
 	  IBV_WC_REM_INV_REQ_ERR, FLUSHED },
 	{ "swap at an address not aligned", SWAP, 8, 1, NULL, NULL, NULL,
 	  IBV_WC_REM_INV_REQ_ERR, FLUSHED },
+	{ "atomic write to a QP that takes no writes", STORE, 8, 0, qp_unwritable, NULL,
+	  NULL, IBV_WC_REM_INV_REQ_ERR, FLUSHED },
+	{ "atomic write beyond max_dest_rd_atomic", STORE, 8, 0, no_reads_taken, NULL,
+	  NULL, IBV_WC_REM_INV_REQ_ERR, FLUSHED },
+	{ "atomic write at an address not aligned", STORE, 8, 4, NULL, NULL, NULL,
+	  IBV_WC_REM_INV_REQ_ERR, FLUSHED },
 	{ "message longer than the receive", SEND, 64, 0, NULL, NULL, receive_too_small,
 	  IBV_WC_REM_INV_REQ_ERR, IBV_WC_LOC_LEN_ERR, IBV_QPS_ERR },
 
@@ -273,6 +292,12 @@ static const struct error_case cases[] = {
 	  NULL, IBV_WC_LOC_PROT_ERR, UNTOUCHED },
 	{ "add whose answer goes to a read-only region", ADD, 8, 0, own_region_read_only,
 	  NULL, NULL, IBV_WC_LOC_PROT_ERR, UNTOUCHED },
+	{ "atomic write of less than a word", STORE, 4, 0, NULL, NULL, NULL,
+	  IBV_WC_LOC_LEN_ERR, UNTOUCHED },
+	{ "atomic write of more than a word", STORE, 16, 0, NULL, NULL, NULL,
+	  IBV_WC_LOC_LEN_ERR, UNTOUCHED },
+	{ "atomic write where none may be asked for", STORE, 8, 0, no_reads_asked, NULL,
+	  NULL, IBV_WC_LOC_QP_OP_ERR, UNTOUCHED },
 	{ "message longer than the port carries", SEND, 64, 0, huge_buffer,
 	  longer_than_the_port_carries, NULL, IBV_WC_LOC_LEN_ERR, UNTOUCHED },
 

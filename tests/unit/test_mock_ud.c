@@ -84,7 +84,7 @@ static void receiver(struct side *side)
 	CHECK_EQ(wc.src_qp, end.peer.qpn);
 	CHECK_EQ(wc.pkey_index, 0);
 	CHECK_EQ(wc.slid, 0);
-	CHECK_EQ(wc.sl, 0);
+	CHECK_EQ(wc.sl, IN6_IS_ADDR_V4MAPPED(end.peer.gid.raw) ? 0xa : 0x9);
 	CHECK(wc.wc_flags & IBV_WC_GRH);
 	CHECK_EQ(!!(wc.wc_flags & IBV_WC_WITH_IMM), mode->opcode == IBV_WR_SEND_WITH_IMM);
 	if (mode->opcode == IBV_WR_SEND_WITH_IMM)

@@ -135,7 +135,8 @@ static void requests_body(struct side *side)
 	send.num_sge = 0;
 	for (unsigned int i = IBV_WR_TSO; i < 40; i++) {
 		send.opcode = (enum ibv_wr_opcode)i;
-		CHECK_EQ(ibv_post_send(pair.a.qp, &send, &bad), EINVAL);
+		if (send.opcode != IBV_WR_ATOMIC_WRITE)
+			CHECK_EQ(ibv_post_send(pair.a.qp, &send, &bad), EINVAL);
 	}
 	send.opcode = (enum ibv_wr_opcode) - 1;
 	CHECK_EQ(ibv_post_send(pair.a.qp, &send, &bad), EINVAL);
@@ -165,7 +166,7 @@ static void spoiled_batches_body(struct side *side)
 		ibv_wr_set_sge(qp, pair.a.mr->lkey, (uintptr_t)pair.a.buffer, 8);
 		switch (i) {
 		case 0: ibv_wr_send_tso(qp, pair.a.buffer, 14, 100); break;
-		case 1: ibv_wr_atomic_write(qp, 0, 0, pair.a.buffer); break;
+		case 1: ibv_wr_set_xrc_srqn(qp, 1); break;
 		case 2: ibv_wr_set_ud_addr(qp, NULL, 1, 1); break;
 		case 3:
 			ibv_wr_bind_mw(qp, NULL, 1, &(struct ibv_mw_bind_info){ 0 });

@@ -17,7 +17,7 @@
 
 enum { ROOM = 8192 };
 
-/* One of each, every field different from zero. */
+/* One of each and two of PUT, every field different from zero. */
 static const struct app_message samples[] = {
 	{ .type = APP_PING, .id = 1, .payload = { "ping", 4 } },
 	{ .type = APP_PONG, .id = 2, .payload = { "pong!", 5 } },
@@ -31,14 +31,19 @@ static const struct app_message samples[] = {
 	{ .type = APP_ENTRIES, .id = 10, .entries = { true, { NULL, 0 } } },
 	{ .type = APP_PUT,
 	  .id = 11,
-	  .put = { 1 << 30, APP_PUT_REPLACE, { "data/x", 6 } } },
+	  .put = { .size = 1 << 30, .flags = APP_PUT_REPLACE, .path = { "data/x", 6 } } },
 	{ .type = APP_GET, .id = 12, .path = { "data/x", 6 } },
 	{ .type = APP_FOUND, .id = 13, .found = { 12345, -5 } },
-	{ .type = APP_READY, .id = 14, .ready = { 262144, 16 } },
+	{ .type = APP_READY, .id = 14, .ready = { .slot_size = 262144, .slots = 16 } },
 	{ .type = APP_CHUNK, .id = 15, .chunk = { 77, 4096 } },
 	{ .type = APP_TAKEN, .id = 16, .taken = 78 },
 	{ .type = APP_END, .id = 17, .end = { 123456789, { 4, 5, 6 } } },
 	{ .type = APP_DONE, .id = 18, .end = { 123456789, { 7, 8, 9 } } },
+	{ .type = APP_PUT,
+	  .id = 12,
+	  .put = { 77, APP_PUT_RESUMABLE, { "data/x", 6 }, "0123456789abcde" } },
+	{ .type = APP_FEATURES, .id = 13, .features = 0x80000001 },
+	{ .type = APP_RESUME, .id = 14, .ready = { 4096, 2, 1 << 20, { 1, 2, 3 } } },
 	{ .type = APP_FAIL, .id = 0xffffffff, .fail = { FAULT_NO_SPACE, { "full", 4 } } },
 };
 
@@ -51,7 +56,7 @@ static void test_there_and_back(void **state)
 	struct app_message message;
 
 	(void)state;
-	CHECK_EQ(SAMPLES, APP_TYPES - 1);
+	CHECK_EQ(SAMPLES, APP_TYPES);
 	for (size_t i = 0; i < SAMPLES; i++) {
 		size_t length = app_encode(&samples[i], first, sizeof(first));
 

@@ -25,20 +25,6 @@ static struct duo duo;
 static uint8_t ours[SIZE], theirs[SIZE];
 static struct srdma_buffer *our_buffer, *their_buffer;
 
-static int open_pki(void **state)
-{
-	(void)state;
-	pki_open();
-	return 0;
-}
-
-static int close_pki(void **state)
-{
-	(void)state;
-	pki_close();
-	return 0;
-}
-
 static void fill(uint8_t *bytes, unsigned seed)
 {
 	for (size_t i = 0; i < SIZE; i++)
@@ -397,5 +383,5 @@ int main(void)
 		cmocka_unit_test(write_comes_before_message),
 	};
 
-	return DUO_SEALED_AND_CLEAR(tests, open_pki, close_pki);
+	return DUO_SEALED_AND_CLEAR(tests, pki_set_up, pki_tear_down);
 }

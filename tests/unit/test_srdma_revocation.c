@@ -37,13 +37,6 @@ static int open_pki(void **state)
 	return 0;
 }
 
-static int close_pki(void **state)
-{
-	(void)state;
-	pki_close();
-	return 0;
-}
-
 static int load_crl(struct duo_end *end, const char *name)
 {
 	CHECK_SRDMA(srdma_context_set_text(end->context, SRDMA_OPT_CRL,
@@ -299,5 +292,5 @@ int main(void)
 		cmocka_unit_test(lists_that_are_no_use),
 	};
 
-	return cmocka_run_group_tests(tests, open_pki, close_pki);
+	return cmocka_run_group_tests(tests, open_pki, pki_tear_down);
 }

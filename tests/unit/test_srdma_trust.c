@@ -40,13 +40,6 @@ static int open_pki(void **state)
 	return 0;
 }
 
-static int close_pki(void **state)
-{
-	(void)state;
-	pki_close();
-	return 0;
-}
-
 struct expectation {
 	int code;
 	const char *text;
@@ -325,5 +318,5 @@ int main(void)
 		cmocka_unit_test(identity_has_all_names),
 	};
 
-	return cmocka_run_group_tests(tests, open_pki, close_pki);
+	return cmocka_run_group_tests(tests, open_pki, pki_tear_down);
 }

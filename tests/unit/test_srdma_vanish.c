@@ -28,20 +28,6 @@ static struct duo duo;
 static const char *program; /* not /proc/self/exe: under memcheck that is memcheck */
 static uint8_t memory[1 << 20];
 
-static int open_pki(void **state)
-{
-	(void)state;
-	pki_open();
-	return 0;
-}
-
-static int close_pki(void **state)
-{
-	(void)state;
-	pki_close();
-	return 0;
-}
-
 /*
  * The victim: this program once more, as a client that grants its memory and waits.
  */
@@ -61,6 +47,7 @@ static int be_the_victim(char **argv)
 	CHECK_SRDMA(srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
 	                                     SRDMA_PROTECTION_SEALED |
 	                                             SRDMA_PROTECTION_NONE));
+	duo_choose_transport(context);
 	CHECK_SRDMA(srdma_context_load(context));
 	CHECK_SRDMA(srdma_dial(context, "127.0.0.1", argv[2], NULL, NULL, PATIENCE_MS,
 	                       &session));
@@ -192,5 +179,5 @@ int main(int argc, char **argv)
 	program = argv[0];
 	if (argc == 6 && !strcmp(argv[1], "victim"))
 		return be_the_victim(argv);
-	return DUO_SEALED_AND_CLEAR(tests, open_pki, close_pki);
+	return DUO_SEALED_AND_CLEAR(tests, pki_set_up, pki_tear_down);
 }

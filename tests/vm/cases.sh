@@ -37,6 +37,9 @@ session_cases() {
 			session.sh rdma rdma "$connect"
 		both_ways "secure_server and secure_client, $connect" session.sh "$connect"
 	done
+	run_case "secure_server and secure_client, in clear: both on the kernel" \
+		session.sh rdma rdma direct --data-protection=none
+	both_ways "secure_server and secure_client, in clear" session.sh direct --data-protection=none
 }
 
 roce_cases() {

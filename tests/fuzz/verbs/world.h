@@ -48,6 +48,8 @@ struct world {
 	struct ibv_qp *qp[OWN];
 	struct ibv_dm *dm[OWN];
 	struct ibv_xrcd *xrcd[OWN];
+	struct ibv_counters *counters[OWN];
+	struct ibv_flow *flow[OWN];
 	bool extended[OWN]; /* which of the CQs are */
 };
 
@@ -101,6 +103,10 @@ void change_mw(struct world *w);
 void change_dm(struct world *w);
 void change_qp(struct world *w);
 void import(struct world *w);
+
+/* flows.c */
+void change_counters(struct world *w);
+void change_flow(struct world *w);
 
 /* states.c */
 struct ibv_qp_attr attributes(const struct shared *shared, uint32_t qpn,

@@ -4,10 +4,11 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-#include "pki.h"
+#include "context.h"
 
 static int on_authenticated(struct srdma_session *session, void *user)
 {
@@ -147,17 +148,25 @@ static const struct srdma_handlers handlers = {
 
 void duo_certificate(struct duo_end *end, const char *name, const char *authority)
 {
-	const char *certificate = name ? pki_path(name, ".pem") : NULL;
-	const char *key = name ? pki_path(name, ".key") : NULL;
-
-	CHECK_SRDMA(
-	        srdma_context_set_text(end->context, SRDMA_OPT_CERTIFICATE, certificate));
-	CHECK_SRDMA(srdma_context_set_text(end->context, SRDMA_OPT_KEY, key));
-	CHECK_SRDMA(srdma_context_set_text(end->context, SRDMA_OPT_CA,
-	                                   pki_path(authority, ".pem")));
+	context_certificate(end->context, name, authority);
 }
 
 unsigned duo_protection;
+
+const char *duo_provider(void)
+{
+	return getenv("DUO_FABRIC");
+}
+
+void duo_choose_transport(struct srdma_context *context)
+{
+	if (!duo_provider())
+		return;
+	CHECK_SRDMA(srdma_context_set_number(context, SRDMA_OPT_TRANSPORT,
+	                                     SRDMA_TRANSPORT_FABRIC));
+	CHECK_SRDMA(srdma_context_set_text(context, SRDMA_OPT_FABRIC_PROVIDER,
+	                                   duo_provider()));
+}
 
 static void protect(struct duo_end *end)
 {
@@ -175,6 +184,8 @@ void duo_open(struct duo *duo)
 	CHECK_SRDMA(srdma_context_new(&duo->client.context));
 	duo_certificate(&duo->server, "server", "ca");
 	duo_certificate(&duo->client, "client", "ca");
+	duo_choose_transport(duo->server.context);
+	duo_choose_transport(duo->client.context);
 	protect(&duo->server);
 	protect(&duo->client);
 }

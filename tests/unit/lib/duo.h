@@ -56,6 +56,13 @@ struct duo {
 /* Mask of enum srdma_protection for the contexts to come; 0: as the library has it. */
 extern unsigned duo_protection;
 
+/*
+ * DUO_FABRIC=PROVIDER in the environment: sessions by that provider of libfabric, in
+ * place of verbs. NULL: by verbs.
+ */
+const char *duo_provider(void);
+void duo_choose_transport(struct srdma_context *context);
+
 /* Contexts with the certificates of pki.h; options may be set before duo_start(). */
 void duo_open(struct duo *duo);
 void duo_certificate(struct duo_end *end, const char *name, const char *authority);

@@ -228,3 +228,17 @@ void pki_close(void)
 	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
 	CHECK_EQ(system(command), 0);
 }
+
+int pki_set_up(void **state)
+{
+	(void)state;
+	pki_open();
+	return 0;
+}
+
+int pki_tear_down(void **state)
+{
+	(void)state;
+	pki_close();
+	return 0;
+}

@@ -18,6 +18,9 @@ struct pki_leaf {
  * (localhost, 127.0.0.1, ::1) and `client` (spiffe://test/client). */
 void pki_open(void);
 void pki_close(void);
+/* The same as cmocka has it. */
+int pki_set_up(void **state);
+int pki_tear_down(void **state);
 void pki_authority(const char *name);
 void pki_issue(const struct pki_leaf *leaf);
 

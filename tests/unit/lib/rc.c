@@ -130,7 +130,8 @@ static void open_qp(struct rc_end *end)
 		                       IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
 	if (config->type == IBV_QPT_RC)
 		attr.send_ops_flags |= IBV_QP_EX_WITH_SEND_WITH_INV |
-		                       IBV_QP_EX_WITH_LOCAL_INV | IBV_QP_EX_WITH_BIND_MW;
+		                       IBV_QP_EX_WITH_LOCAL_INV | IBV_QP_EX_WITH_BIND_MW |
+		                       IBV_QP_EX_WITH_ATOMIC_WRITE;
 
 	if (config->extended) {
 		end->qp = CHECK_OBJECT(ibv_create_qp_ex(end->context, &attr));

@@ -99,13 +99,18 @@ static void set_data(struct ibv_qp_ex *qpx, const struct rc_op *op, struct ibv_s
 static int post_extended(struct rc_end *end, const struct rc_op *op, struct ibv_sge *sges,
                          int count)
 {
+	uint32_t rkey = op->rkey ? op->rkey : end->peer.rkey;
+	uint64_t remote = end->peer.buffer + op->remote;
 	struct ibv_qp_ex *qpx = end->qpx;
 
 	ibv_wr_start(qpx);
 	qpx->wr_id = op->id;
 	qpx->wr_flags = op->flags;
-	start_extended(qpx, op, end->peer.buffer + op->remote,
-	               op->rkey ? op->rkey : end->peer.rkey);
+	if (op->opcode == IBV_WR_ATOMIC_WRITE) {
+		ibv_wr_atomic_write(qpx, rkey, remote, (void *)(uintptr_t)sges->addr);
+		return ibv_wr_complete(qpx);
+	}
+	start_extended(qpx, op, remote, rkey);
 	if (end->config.type == IBV_QPT_XRC_SEND)
 		ibv_wr_set_xrc_srqn(qpx, op->srqn);
 	set_data(qpx, op, sges, count);

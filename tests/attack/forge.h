@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the attacker has: an ordinary UDP socket, which needs no privilege, and the codec
+ * of the wire. Beside it a tap, for one who sits on the path. Loopback alone.
+ */
+#ifndef ATTACK_FORGE_H
+#define ATTACK_FORGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/roce.h"
+
+/* The peer's address, and one that is nobody's. */
+enum { ADDRESS_OF_PEER = 0x7f000001, ADDRESS_ELSEWHERE = 0x7f000002 };
+
+/* As if that address had sent them to 127.0.0.1. */
+struct forger {
+	int socket;
+	uint32_t address;
+	uint16_t port;
+	unsigned long long sent;
+};
+
+void forger_open(struct forger *forger, uint32_t address);
+void forger_close(struct forger *forger);
+
+/* Encodes it, with an ICRC that is right, and sends it. */
+void forge(struct forger *forger, const struct roce *packet);
+
+/* A packet as it crossed the wire. */
+struct tapped {
+	struct roce packet;
+	uint8_t bytes[65536];
+};
+
+/* A socket that sees all that crosses the loopback interface from now on; -1 without the
+ * right to one. */
+int tap_open(void);
+/* The next packet to port 4791 with that opcode and destination (0: any); false when
+ * none came within some seconds. */
+bool tap_next(int tap, uint8_t opcode, uint32_t qpn, struct tapped *tapped);
+
+#endif
