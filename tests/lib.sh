@@ -33,6 +33,7 @@ if [ -z "${TEST_TMP:-}" ]; then
 fi
 
 _spawned=
+_why=
 _cleanup() {
 	_status=$?
 	trap - EXIT
@@ -44,6 +45,7 @@ _cleanup() {
 			echo "--- ${_log##*/}"
 			tail -n 60 "$_log"
 		done
+		[ -z "$_why" ] || echo "FAILED: $_why" # again: who sees the end alone sees it
 	fi
 	[ -z "$_own_dirs" ] || rm -rf "$TEST_TMP" "$MOCKRDMA_DIR"
 	exit "$_status"
@@ -53,7 +55,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 fail() {
-	echo "FAILED: $*" >&2
+	_why=$*
+	echo "FAILED: $_why" >&2
 	exit 1
 }
 
@@ -88,9 +91,9 @@ _exec_on_mock() {
 		export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 		[ -z "$TEST_WRAP" ] || TEST_WRAP="$TEST_WRAP --leak-check=no"
 	fi
-	[ -z "$TEST_PRELOAD" ] || export LD_PRELOAD="$TEST_PRELOAD"
+	# Not into env itself: what is preloaded may fail its allocations.
 	# shellcheck disable=SC2086
-	exec env --default-signal=INT,QUIT ${_in:-} $TEST_WRAP "$BUILD/bin/mockrdma" run -- "$@"
+	exec env --default-signal=INT,QUIT ${TEST_PRELOAD:+"LD_PRELOAD=$TEST_PRELOAD"} ${_in:-} $TEST_WRAP "$BUILD/bin/mockrdma" run -- "$@"
 }
 
 # mock PROGRAM ARG...: runs it on the mock, in the variant under test.
