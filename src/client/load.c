@@ -14,7 +14,7 @@
 #include "program/app.h"
 #include "srdma.h"
 
-enum { CLOSE_PATIENCE_MS = 30000, OVERHEAD = APP_HEADER + 16 };
+enum { CLOSE_PATIENCE_MS = 30000, OVERHEAD = APP_HEADER + 16, USUAL_MESSAGE = 16384 };
 
 struct load;
 
@@ -322,6 +322,10 @@ static int prepare(struct load *load)
 		return error;
 	error = srdma_context_set_number(load->context, SRDMA_OPT_MAX_SESSIONS,
 	                                 load->plan->sessions);
+	/* Answers are as large, and the usual room is what most sessions need. */
+	if (!error && load->plan->size + OVERHEAD > USUAL_MESSAGE)
+		error = srdma_context_set_number(load->context, SRDMA_OPT_MESSAGE_SIZE,
+		                                 load->plan->size + OVERHEAD);
 	if (!error)
 		error = srdma_worker_new(load->context, &load->worker);
 	if (error)

@@ -36,6 +36,12 @@ assert_grep '^4 of 4 sessions from 2 processes, in .* 0 failed, 0 lost$' "$OUT"
 expect 0 client --json bench --clients 4 --processes 1 --interval 1h --for 300ms
 assert_eq 1 "$(number messages)" "messages, one an hour in each session"
 
+# As large as the server takes them, which is more than sessions usually do.
+expect 0 client --json bench --clients 2 --processes 1 --for 100ms --size 65000
+assert_eq 65000 "$(number message_size)" "bytes of a message"
+[ "$(number messages)" -ge 2 ] || fail "large messages come back: $(cat "$OUT")"
+refused 1 'a message of 70008 bytes: .* takes at most 65536' client bench --clients 1 --for 100ms --size 70000
+
 # --- and when it is not -------------------------------------------------------------------
 refused 2 'need [0-9]+ descriptors, and it may have [0-9]+: raise --processes' client bench --clients 1000000 --processes 1
 refused 1 "cannot write '/nowhere/page.html'" client bench --clients 2 --for 0s --report /nowhere/page.html
@@ -47,7 +53,7 @@ spawn busy mock secure_client --cert "$CERTS/client.pem" --key "$CERTS/client.ke
 all_there() {
 	[ "$(grep -c 'established from' "$(log_of server)")" = "$1" ]
 }
-until_true 30 all_there 70 || fail "the sessions do not come"
+until_true 30 all_there 73 || fail "the sessions do not come"
 stop server KILL 30
 wait_exit busy 30
 [ "$STATUS" = 1 ] || fail "exit status $STATUS when the server is gone"
