@@ -47,6 +47,7 @@ roce_cases() {
 	cm_cases
 	verbs_cases
 	run_case "speed of the mock and of the kernel in the guest" speed.sh rdma rdma
+	run_asked "20,000 sessions at a time" scale.sh mock mock 20000
 	skip_case "iWARP" "SIW_KERNEL= names no kernel with siw"
 }
 
