@@ -54,3 +54,21 @@ assert_eq "✓ RDMA connection established
 ✓ Data transfer successful" "$(tail -n 3 "$OUT")" "the end of the image's command"
 assert_grep '^device: (mock0|rxe0|[a-z0-9_]+): ' "$OUT"
 expect 1 in_store run --env DEVICE=none9 "$container" -- /app/run_tests.sh
+
+# Sessions by libfabric are in it, too.
+cat >by_fabric.sh <<'END'
+set -eu
+cd "$(mktemp -d)"
+/app/scripts/make-certs.sh -s 127.0.0.1 -c client certs
+own() { echo "--transport=fabric --fabric-provider=tcp --cert certs/$1.pem --key certs/$1.key --ca certs/ca.pem"; }
+mkdir share
+secure_server $(own server) --listen 127.0.0.1:0 --export data=share 2>log &
+server=$!
+trap 'kill $server' EXIT
+until port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' log) && [ -n "$port" ]; do kill -0 $server; sleep 0.1; done
+secure_client $(own client) --json "127.0.0.1:$port" put certs/ca.pem data/file
+cmp certs/ca.pem share/file
+END
+cp by_fabric.sh "$root/app/by_fabric.sh"
+expect 0 in_image bash /app/by_fabric.sh
+assert_grep '"transport":"fabric"' "$OUT"
