@@ -107,6 +107,8 @@ enum srdma_code {
 	SRDMA_EINTERNAL = -22, /* internal */
 	SRDMA_ENETWORK = -23, /* peer: the RDMA connection broke (retries exhausted, …) */
 	SRDMA_ESEAL = -24,    /* protocol: a sealed message was altered, replayed, … */
+	SRDMA_ECROWDED = -25, /* resource: a server's: closed for a newer connection,
+	                         before its peer proved who it is */
 };
 
 /* The category of a code returned by this library; SRDMA_INTERNAL for a code it does not
@@ -212,7 +214,8 @@ enum srdma_number_option {
 	/* receive buffers that a worker's sessions share, at most; it starts with few and
 	   grows with the sessions. 4096; 16–1048576 */
 	SRDMA_OPT_RECEIVE_BUFFERS,
-	/* sessions of a worker. 1024; 1–1000000 */
+	/* sessions of a worker: its own, and those of peers that proved who they are.
+	   1024; 1–1000000 */
 	SRDMA_OPT_MAX_SESSIONS,
 	/* grants that a peer may have given us, and we it, a session. 64; 1–65535 */
 	SRDMA_OPT_MAX_GRANTS,
@@ -244,6 +247,10 @@ enum srdma_number_option {
 	   srdma_worker_new() where libfabric, or the provider, is not there.
 	   SRDMA_TRANSPORT_VERBS; 1–2 */
 	SRDMA_OPT_TRANSPORT,
+	/* connections of a worker whose peers have not proved who they are: the TLS
+	   handshake is not through. They do not count as sessions. When one more comes,
+	   an older one ends with SRDMA_ECROWDED. 4096; 1–1000000 */
+	SRDMA_OPT_MAX_HANDSHAKES,
 };
 
 /* A new context with default options and nothing loaded. Free with srdma_context_free().
@@ -368,6 +375,8 @@ struct srdma_worker_stats {
 	uint64_t receive_buffers; /* shared ones, of all its devices, now */
 	uint64_t shared_receive; /* devices on which the sessions share a receive queue */
 	uint64_t devices;        /* devices in use */
+	uint64_t handshakes;     /* what SRDMA_OPT_MAX_HANDSHAKES limits, now */
+	uint64_t crowded_out;    /* of these, ended with SRDMA_ECROWDED so far */
 };
 
 /*
@@ -476,7 +485,8 @@ struct srdma_handlers {
  * Any thread: hand a connected TCP socket to a worker, which becomes the server side of a
  * session on it. On success the socket is the worker's; on failure it stays the caller's.
  * The session shows itself first in on_authenticated, or in on_closed when it does not
- * come so far. Over the worker's SRDMA_OPT_MAX_SESSIONS it is told so and closed.
+ * come so far. Over the worker's SRDMA_OPT_MAX_SESSIONS it is told so and closed, once it
+ * has proved who it is; until then it counts in SRDMA_OPT_MAX_HANDSHAKES.
  */
 SRDMA_API int srdma_worker_adopt(struct srdma_worker *worker, int socket,
                                  const struct srdma_handlers *handlers, void *user);

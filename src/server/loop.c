@@ -19,11 +19,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 	int handled = srdma_worker_run(loop->worker, 0);
+	struct srdma_worker_stats stats;
 
 	(void)fd;
 	(void)what;
 	if (handled < 0)
 		log_say(SRDMA_LOG_ERROR, "worker %u: %s", loop->number, srdma_detail());
+	srdma_worker_stats(loop->worker, &stats, sizeof(stats));
+	atomic_store(&loop->handshakes, (unsigned)stats.handshakes);
 	atomic_store(&loop->sessions, srdma_worker_sessions(loop->worker));
 	end_when_drained(loop);
 }

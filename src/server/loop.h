@@ -34,6 +34,7 @@ struct loop {
 	struct policy *policy; /* the thread's own reference */
 	/* About right: for the acceptor, which adds those on their way. */
 	_Atomic unsigned sessions;
+	_Atomic unsigned handshakes; /* of these, whose clients are not known yet */
 };
 
 /* The settings of the server's context are taken over: its limit of sessions too. */

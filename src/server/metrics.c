@@ -78,6 +78,7 @@ static enum metrics_outcome outcome_of(int code)
 	case SRDMA_ENAME: return OUTCOME_CERTIFICATE;
 	case SRDMA_ENOMEM:
 	case SRDMA_ELIMIT: return OUTCOME_LIMIT;
+	case SRDMA_ECROWDED: return OUTCOME_CROWDED;
 	case SRDMA_ETIMEOUT: return OUTCOME_TIMEOUT;
 	case SRDMA_ETLS: return OUTCOME_TLS;
 	case SRDMA_EPROOF:

@@ -38,6 +38,7 @@ enum metrics_outcome {
 	OUTCOME_REFUSED,     /* by the policy */
 	OUTCOME_CERTIFICATE, /* not accepted, or no more; of either side */
 	OUTCOME_LIMIT,
+	OUTCOME_CROWDED, /* for newer connections, before it was known who it is */
 	OUTCOME_TIMEOUT,
 	OUTCOME_TLS,
 	OUTCOME_PROTOCOL,

@@ -15,11 +15,17 @@
 #define PREFIX "secure_server_"
 
 static const char *const outcome_names[OUTCOMES] = {
-	[OUTCOME_OK] = "ok",         [OUTCOME_REFUSED] = "refused",
-	[OUTCOME_LIMIT] = "limit",   [OUTCOME_CERTIFICATE] = "certificate",
-	[OUTCOME_TLS] = "tls",       [OUTCOME_TIMEOUT] = "timeout",
-	[OUTCOME_SEAL] = "seal",     [OUTCOME_PROTOCOL] = "protocol",
-	[OUTCOME_FAILED] = "failed", [OUTCOME_VANISHED] = "vanished",
+	[OUTCOME_OK] = "ok",
+	[OUTCOME_REFUSED] = "refused",
+	[OUTCOME_LIMIT] = "limit",
+	[OUTCOME_CERTIFICATE] = "certificate",
+	[OUTCOME_TLS] = "tls",
+	[OUTCOME_TIMEOUT] = "timeout",
+	[OUTCOME_SEAL] = "seal",
+	[OUTCOME_PROTOCOL] = "protocol",
+	[OUTCOME_FAILED] = "failed",
+	[OUTCOME_VANISHED] = "vanished",
+	[OUTCOME_CROWDED] = "crowded_out",
 };
 
 static void head(FILE *out, const char *name, const char *type, const char *help)
@@ -102,13 +108,24 @@ static void histogram(FILE *out, const char *name, const char *labels,
 	        count);
 }
 
-static uint64_t sessions_now(const struct server *server)
+/* Each thread says how many it has when it gets to it: both figures are about right. */
+static void put_sessions(FILE *out, const struct server *server)
 {
-	uint64_t sessions = 0;
+	uint64_t all = 0, handshakes = 0;
 
-	for (unsigned i = 0; i < server->loop_count; i++)
-		sessions += atomic_load(&server->loops[i]->sessions);
-	return sessions;
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		handshakes += atomic_load(&server->loops[i]->handshakes);
+		all += atomic_load(&server->loops[i]->sessions);
+	}
+	single(out, "sessions", "gauge",
+	       "Sessions, those on their way included once the client is known.",
+	       all > handshakes ? all - handshakes : 0);
+	single(out, "sessions_max", "gauge", "What --max-sessions says.",
+	       server->settings.max_sessions);
+	single(out, "handshakes", "gauge",
+	       "Connections whose clients have not proved yet who they are.", handshakes);
+	single(out, "handshakes_max", "gauge", "What --max-handshakes says.",
+	       server->settings.max_handshakes);
 }
 
 static void put_objects(FILE *out)
@@ -208,10 +225,7 @@ static void put_all(FILE *out, const struct server *server)
 
 	head(out, "build_info", "gauge", "1, with the version.");
 	fprintf(out, PREFIX "build_info{version=\"" PROJECT_VERSION "\"} 1\n");
-	single(out, "sessions", "gauge", "Sessions, those on their way included.",
-	       sessions_now(server));
-	single(out, "sessions_max", "gauge", "What --max-sessions says.",
-	       server->settings.max_sessions);
+	put_sessions(out, server);
 	outcomes(out, "handshakes_total", "Connections, by how far they came.",
 	         m->handshakes);
 	outcomes(out, "sessions_ended_total", "Established sessions, by their end.",

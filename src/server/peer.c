@@ -483,7 +483,9 @@ static void log_refused(struct loop *loop, struct srdma_session *session, int co
                         const char *reason)
 {
 	struct log_about about = {
-		.level = SRDMA_LOG_WARN,
+		/* Of those crowded out, thousands may come in a second: the library
+		 * tells how many. */
+		.level = code == SRDMA_ECROWDED ? SRDMA_LOG_DEBUG : SRDMA_LOG_WARN,
 		.session = srdma_session_id(session),
 		.event = "refused",
 	};

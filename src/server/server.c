@@ -49,14 +49,25 @@ static int set_context(struct server *server)
 	return 0;
 }
 
-/* The limit is the server's: each loop gets its share. */
+/* A limit is the server's: each loop gets its share, and one at least. */
+static int share_out(struct server *server, unsigned number,
+                     enum srdma_number_option option, uint64_t max)
+{
+	uint64_t loops = server->settings.workers;
+	uint64_t share = max / loops + (number < max % loops);
+
+	return srdma_context_set_number(server->context, option, share ? share : 1);
+}
+
 static int make_loop(struct server *server, unsigned number)
 {
-	uint64_t max = server->settings.max_sessions, loops = server->settings.workers;
-	uint64_t share = max / loops + (number < max % loops);
-	int error = srdma_context_set_number(server->context, SRDMA_OPT_MAX_SESSIONS,
-	                                     share ? share : 1);
+	const struct settings *settings = &server->settings;
+	int error =
+	        share_out(server, number, SRDMA_OPT_MAX_SESSIONS, settings->max_sessions);
 
+	if (!error)
+		error = share_out(server, number, SRDMA_OPT_MAX_HANDSHAKES,
+		                  settings->max_handshakes);
 	if (error)
 		return fault_srdma(error);
 	error = loop_new(server, number, &server->loops[number]);
@@ -180,21 +191,27 @@ static int step_down(const struct settings *settings)
 }
 
 /*
- * A descriptor for each session, and those of files, workers and the like. Systems allow
- * a program far fewer than it may ask for. With too few, the last clients wait in the
- * listener's queue: said here, where something can be done about it.
+ * A descriptor for each session and handshake, and those of files, workers and the like.
+ * Systems allow a program far fewer than it may ask for. With too few, the last clients
+ * wait in the listener's queue: said here, where something can be done about it. Whoever
+ * has not proved who he is shall not bring that about: they get a quarter at most.
  */
-static void allow_descriptors(const struct settings *settings)
+static void allow_descriptors(struct settings *settings)
 {
-	uint64_t needed = settings->max_sessions + settings->max_files + DESCRIPTORS;
+	uint64_t needed = settings->max_sessions + settings->max_handshakes +
+	                  settings->max_files + DESCRIPTORS;
 	uint64_t allowed = descriptors_allow(needed);
 
-	if (allowed < needed)
-		log_say(SRDMA_LOG_WARN,
-		        "%llu descriptors are allowed, and --max-sessions with "
-		        "--max-files needs %llu: raise 'ulimit -n' (LimitNOFILE= in a "
-		        "unit), or lower --max-sessions",
-		        (unsigned long long)allowed, (unsigned long long)needed);
+	if (allowed >= needed)
+		return;
+	if (settings->max_handshakes > allowed / 4)
+		settings->max_handshakes = allowed / 4 ? allowed / 4 : 1;
+	log_say(SRDMA_LOG_WARN,
+	        "%llu descriptors are allowed, and --max-sessions with --max-handshakes "
+	        "and --max-files needs %llu: raise 'ulimit -n' (LimitNOFILE= in a unit), "
+	        "or lower --max-sessions; at most %llu handshakes until then",
+	        (unsigned long long)allowed, (unsigned long long)needed,
+	        (unsigned long long)settings->max_handshakes);
 }
 
 int server_start(struct server *server)

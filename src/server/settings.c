@@ -100,6 +100,10 @@ const struct option_spec server_options[] = {
 	  option_count, AT(io_threads), 1, 256 },
 	{ "max-sessions", 0, "N", "clients at a time (default: 10000)", option_count,
 	  AT(max_sessions), 1, 1000000 },
+	{ "max-handshakes", 0, "N",
+	  "connections at a time that have not proved who they are, beside the clients; "
+	  "when more come the older give way (default: 4096)",
+	  option_count, AT(max_handshakes), 1, 1000000 },
 	{ "max-files", 0, "N",
 	  "files and directories open for clients at a time; 0: no limit (default: 0)",
 	  option_count, AT(max_files), 0, 1000000 },
@@ -167,6 +171,7 @@ static void set_defaults(struct settings *settings)
 		.protection = SRDMA_PROTECTION_SEALED,
 		.log_level = SRDMA_LOG_INFO,
 		.max_sessions = 10000,
+		.max_handshakes = 4096,
 		.handshake_timeout_ms = 10000,
 		.idle_timeout_ms = 600000,
 		.drain_timeout_ms = 30000,

@@ -39,6 +39,7 @@ struct settings {
 	uint64_t workers;    /* 0: as many as there are cores */
 	uint64_t io_threads; /* 0: as many as workers, at least 2 */
 	uint64_t max_sessions;
+	uint64_t max_handshakes;
 	uint64_t handshake_timeout_ms;
 	uint64_t idle_timeout_ms;
 	uint64_t drain_timeout_ms;

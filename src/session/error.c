@@ -39,6 +39,7 @@ static const struct {
 	[-SRDMA_EINTERNAL] = { SRDMA_INTERNAL, "a fault of the library" },
 	[-SRDMA_ENETWORK] = { SRDMA_PEER, "the RDMA connection broke" },
 	[-SRDMA_ESEAL] = { SRDMA_PROTOCOL, "the seal of a message is broken" },
+	[-SRDMA_ECROWDED] = { SRDMA_RESOURCE, "closed for a newer connection" },
 };
 
 static const char *const category_names[] = {

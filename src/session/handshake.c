@@ -123,10 +123,10 @@ static int authenticate(struct srdma_session *session)
 
 	if (error)
 		return error;
-	if (session->handshake->over_limit)
-		return fail(SRDMA_ELIMIT,
-		            "the limit of sessions is reached: try again later");
-	error = trust_begin(session);
+	if (!session->client)
+		error = session_admit(session);
+	if (!error)
+		error = trust_begin(session);
 	if (error)
 		return error;
 	session->attested |= SRDMA_ATTESTED_TLS;
@@ -178,10 +178,13 @@ void handshake_advance_tls(struct srdma_session *session)
 	int error = tls_handshake(session->control.tls);
 
 	if (error == SRDMA_EBLOCKED) {
+		if (tls_answered(session->control.tls))
+			strangers_answered(session);
 		session_update_events(session);
 		return;
 	}
 	if (!error) {
+		strangers_leave(session);
 		session->phase = PHASE_HELLO;
 		error = authenticate(session);
 	}

@@ -31,6 +31,7 @@ static const struct {
 	[SRDMA_OPT_REKEY_TIME] = { "time of a key", 3600000, 1, 86400000 },
 	[SRDMA_OPT_TRANSPORT] = { "transport", SRDMA_TRANSPORT_VERBS,
 	                          SRDMA_TRANSPORT_VERBS, SRDMA_TRANSPORT_FABRIC },
+	[SRDMA_OPT_MAX_HANDSHAKES] = { "handshakes", 4096, 1, 1000000 },
 };
 
 void options_init(struct options *options)

@@ -21,9 +21,6 @@
 #include "session/linger.h"
 #include "session/objects.h"
 
-#define OVER_LIMIT \
-	64 /* sessions beyond the limit that are told so; others are just cut */
-
 static const struct srdma_handlers no_handlers = { .size = sizeof(no_handlers) };
 
 /*
@@ -178,6 +175,7 @@ static void init(struct srdma_session *session, struct srdma_worker *worker,
 	list_init(&session->data.held);
 	list_init(&session->staged.requests);
 	list_init(&session->handshake->cm_waiting);
+	list_init(&session->handshake->stranger.node);
 }
 
 static int add_timers(struct srdma_session *session)
@@ -229,6 +227,18 @@ free:
 	return error;
 }
 
+int session_admit(struct srdma_session *session)
+{
+	struct srdma_worker *worker = session->worker;
+
+	if (worker->admitted >= worker->options.number[SRDMA_OPT_MAX_SESSIONS])
+		return fail(SRDMA_ELIMIT,
+		            "the limit of sessions is reached: try again later");
+	worker->admitted++;
+	session->admitted = true;
+	return 0;
+}
+
 void session_needs_attention(struct srdma_session *session)
 {
 	if (!list_empty(&session->attention) || session->phase == PHASE_CLOSED)
@@ -243,6 +253,7 @@ void session_fail(struct srdma_session *session, int code)
 		return;
 	session->failure = code;
 	session->reason = strdup(srdma_detail());
+	strangers_leave(session);
 	if (session->has_control && session->phase > PHASE_TLS)
 		frames_tell_failure(session, code, srdma_detail());
 	session_needs_attention(session);
@@ -281,7 +292,10 @@ static void end_socket(struct srdma_session *session)
 		return;
 	worker_unwatch(session->worker, &session->socket);
 	session->socket.fd = -1;
-	linger_start(session->worker, fd);
+	if (session->failure == SRDMA_ECROWDED)
+		close(fd); /* nothing was said that could be lost */
+	else
+		linger_start(session->worker, fd);
 }
 
 static void call_closed(struct srdma_session *session)
@@ -309,6 +323,7 @@ static void bury(struct srdma_session *session)
 	worker_drop_timer(worker, &session->expiry);
 	list_remove(&session->node);
 	worker->session_count--;
+	worker->admitted -= session->admitted;
 	list_append(&worker->dead, &session->node);
 	if (!worker->running)
 		session_reap(session);
@@ -448,22 +463,18 @@ static int prepare_socket(int fd, struct sockaddr_storage *peer)
 static void adopt(struct srdma_worker *worker, void *arg)
 {
 	struct adoption *adoption = arg;
-	uint64_t limit = worker->options.number[SRDMA_OPT_MAX_SESSIONS];
 	struct sockaddr_storage peer;
 	struct srdma_session *session;
 
-	if (worker->session_count >= limit + OVER_LIMIT ||
-	    prepare_socket(adoption->fd, &peer) ||
+	strangers_make_room(worker);
+	if (prepare_socket(adoption->fd, &peer) ||
 	    session_new(worker, adoption->fd, adoption->handlers, adoption->user,
 	                &session)) {
-		log_warn("a connection was cut: %s",
-		         worker->session_count >= limit + OVER_LIMIT
-		                 ? "far too many sessions"
-		                 : srdma_detail());
+		log_warn("a connection was cut: %s", srdma_detail());
 		close(adoption->fd);
 	} else {
 		session_set_name(session, &peer);
-		session->handshake->over_limit = worker->session_count > limit;
+		strangers_join(session);
 		handshake_begin(session);
 	}
 	free(adoption);
@@ -493,13 +504,15 @@ int srdma_connect(struct srdma_worker *worker, const char *host, const char *por
 
 	if (!host || !*host || !port || !*port)
 		return fail(SRDMA_EINVAL, "no host or no port given");
-	if (worker->session_count >= worker->options.number[SRDMA_OPT_MAX_SESSIONS])
+	if (worker->admitted >= worker->options.number[SRDMA_OPT_MAX_SESSIONS])
 		return fail(SRDMA_ELIMIT, "this worker has its %u sessions already",
-		            worker->session_count);
+		            worker->admitted);
 	error = session_new(worker, -1, handlers, user, &session);
 	if (error)
 		return error;
-	error = dial_start(session, host, port);
+	error = session_admit(session);
+	if (!error)
+		error = dial_start(session, host, port);
 	if (error) {
 		char sentence[512];
 

@@ -4,7 +4,7 @@
  *
  *   session.c    life: made, attended to, ended, freed
  *   dial.c       a client's TCP connection
- *   handshake.c  from TLS to established
+ *   handshake.c  from TLS to established; strangers.c: how many may be before that
  *   trust.c      the peer's certificate, while the session lives
  *   frames.c     control frames once established
  *   closing.c    the end in order
@@ -50,10 +50,10 @@ struct handshake {
 	SSL_CTX *tls;      /* until the channel is made */
 	struct transcript transcript;
 	uint8_t proof_key[PROOF_SIZE];
-	struct frame peer;          /* its description, with its PSN */
-	uint8_t token[FRAME_TOKEN]; /* by which the server knows our CM connection */
-	struct list cm_waiting;     /* of the worker's cm */
-	bool over_limit; /* there are too many sessions: to be told so once it can be */
+	struct frame peer;              /* its description, with its PSN */
+	uint8_t token[FRAME_TOKEN];     /* by which the server knows our CM connection */
+	struct list cm_waiting;         /* of the worker's cm */
+	struct stranger_place stranger; /* a server's, until TLS is through */
 	bool ready_sent;
 	bool peer_ready;
 	bool paused; /* the peer's proof has to come before its further frames */
@@ -141,6 +141,7 @@ struct srdma_session {
 	uint64_t established_us; /* after started_us; 0: not yet */
 	enum phase phase;
 	bool client;
+	bool admitted;    /* has a place among the worker's sessions */
 	bool established; /* the proofs passed; stays set */
 	bool freed;       /* the caller is done with it */
 	bool ended;       /* session_end() is through */
@@ -195,6 +196,9 @@ int session_new(struct srdma_worker *worker, int fd,
                 struct srdma_session **out);
 void session_set_name(struct srdma_session *session,
                       const struct sockaddr_storage *address);
+/* It takes one of the places that SRDMA_OPT_MAX_SESSIONS gives, until it is freed.
+ * SRDMA_ELIMIT. */
+int session_admit(struct srdma_session *session);
 int session_watch(struct srdma_session *session, uint32_t events);
 
 /*

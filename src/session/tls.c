@@ -274,6 +274,17 @@ int tls_handshake(struct tls *tls)
 	return outcome(tls, result, errno);
 }
 
+/* The client's key share is the last that is taken from it before the ServerHello. */
+bool tls_answered(const struct tls *tls)
+{
+	EVP_PKEY *share;
+
+	if (SSL_get_peer_tmp_key(tls->ssl, &share) != 1)
+		return false;
+	EVP_PKEY_free(share);
+	return true;
+}
+
 int tls_read(struct tls *tls, void *data, size_t size, size_t *length)
 {
 	int result;

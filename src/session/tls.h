@@ -36,6 +36,10 @@ void tls_free(struct tls *tls);
  */
 int tls_handshake(struct tls *tls);
 
+/* As a server, before tls_handshake() is done: whether a whole ClientHello came that we
+ * answered with a ServerHello (a HelloRetryRequest is none). */
+bool tls_answered(const struct tls *tls);
+
 /* SRDMA_EBLOCKED; SRDMA_EVANISHED at the end of the stream, in order or not. */
 int tls_read(struct tls *tls, void *data, size_t size, size_t *length);
 int tls_write(struct tls *tls, const void *data, size_t length, size_t *written);

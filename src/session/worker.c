@@ -311,6 +311,7 @@ static void init(struct srdma_worker *worker)
 	worker->alarm_at = ALARM_NEVER;
 	list_init(&worker->adapters);
 	list_init(&worker->sessions);
+	strangers_init(&worker->strangers);
 	list_init(&worker->attention);
 	list_init(&worker->dead);
 	list_init(&worker->lingers);
@@ -427,6 +428,9 @@ struct srdma_session *srdma_worker_next(const struct srdma_worker *worker,
 void srdma_worker_stats(const struct srdma_worker *worker,
                         struct srdma_worker_stats *stats, size_t size)
 {
-	memcpy(stats, &worker->stats,
-	       size < sizeof(worker->stats) ? size : sizeof(worker->stats));
+	struct srdma_worker_stats now = worker->stats;
+
+	now.handshakes = strangers_count(&worker->strangers);
+	now.crowded_out = worker->strangers.closed;
+	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
 }

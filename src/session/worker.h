@@ -9,6 +9,7 @@
 #include "common/list.h"
 #include "common/poller.h"
 #include "session/context.h"
+#include "session/strangers.h"
 #include "session/timer.h"
 
 struct cm;
@@ -44,6 +45,8 @@ struct srdma_worker {
 
 	struct list sessions;
 	unsigned session_count;
+	unsigned admitted; /* of these, within SRDMA_OPT_MAX_SESSIONS */
+	struct strangers strangers;
 	struct list attention; /* sessions with something to settle outside of their
 	                          callers */
 	struct list dead;      /* sessions to free when no stack refers to them */

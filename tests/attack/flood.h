@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A handshake flood: so many connections that say nothing, or half a ClientHello, and
- * stay; and others that say what is no TLS. Beside them honest clients.
+ * A handshake flood: connections that say nothing, half a ClientHello, a whole one and no
+ * more, what is no TLS, or leave at once. Beside them honest clients.
  */
 #ifndef ATTACK_FLOOD_H
 #define ATTACK_FLOOD_H
@@ -9,9 +9,10 @@
 #include <stdbool.h>
 
 /*
- * Shows how many honest sessions were served. True when none was where the half-open ones
- * fill the limit of sessions, which proves that they take place, and all were where they
- * do not.
+ * Prints how many honest clients were served: without a limit of handshakes, with a
+ * scarce one, and with one that has room for so many half-open connections. True when
+ * none was without the limit, which proves that the flood does harm, and all were with
+ * one.
  */
 bool flood(unsigned int half_open);
 
