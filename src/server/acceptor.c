@@ -10,12 +10,18 @@
 #include "server/server.h"
 
 #define AT_ONCE 64 /* connections accepted before other events get their turn */
+/* Of one loop, and not taken up by it: those count in no limit, but have a descriptor. */
+#define ON_THE_WAY 32
+
+/* Until it is tried again. */
+#define LOOP_BUSY_US      1000
+#define NO_DESCRIPTORS_US 200000
 
 struct acceptor {
 	struct server *server;
 	struct srdma_listener *listener;
 	struct event *readable;
-	struct event *retry; /* when descriptors ran out */
+	struct event *retry; /* after a pause */
 };
 
 static struct loop *least_loaded(struct server *server)
@@ -29,26 +35,41 @@ static struct loop *least_loaded(struct server *server)
 	return least;
 }
 
-static void hand_over(struct acceptor *acceptor, int fd)
+static void taken_up(struct srdma_worker *worker, void *arg)
 {
-	struct loop *loop = least_loaded(acceptor->server);
+	struct loop *loop = arg;
 
-	atomic_fetch_add(&loop->sessions, 1);
-	if (srdma_worker_adopt(loop->worker, fd, &peer_handlers, &loop->owner) == 0)
-		return;
-	log_say(SRDMA_LOG_ERROR, "a connection was dropped: %s", srdma_detail());
-	close(fd);
+	(void)worker;
+	loop->taken_up++;
 }
 
-static void pause_accepting(struct acceptor *acceptor)
+static void hand_over(struct loop *loop, int fd)
 {
-	const struct timeval pause = { .tv_usec = 200000 };
+	atomic_fetch_add(&loop->sessions, 1);
+	if (srdma_worker_adopt(loop->worker, fd, &peer_handlers, &loop->owner) < 0) {
+		log_say(SRDMA_LOG_ERROR, "a connection was dropped: %s", srdma_detail());
+		close(fd);
+		return;
+	}
+	atomic_fetch_add(&loop->arriving, 1);
+	if (srdma_worker_call(loop->worker, taken_up, loop) < 0)
+		atomic_fetch_sub(&loop->arriving, 1);
+}
 
+static void pause_accepting(struct acceptor *acceptor, long us)
+{
+	const struct timeval pause = { .tv_usec = us };
+
+	event_del(acceptor->readable);
+	event_add(acceptor->retry, &pause);
+}
+
+/* Descriptors ran out. */
+static void complain(void)
+{
 	log_say(SRDMA_LOG_ERROR,
 	        "no new clients for now: %s: raise 'ulimit -n' or lower --max-sessions",
 	        srdma_detail());
-	event_del(acceptor->readable);
-	event_add(acceptor->retry, &pause);
 }
 
 static void on_readable(evutil_socket_t unused, short what, void *arg)
@@ -58,18 +79,25 @@ static void on_readable(evutil_socket_t unused, short what, void *arg)
 	(void)unused;
 	(void)what;
 	for (int i = 0; i < AT_ONCE; i++) {
-		int fd, error = srdma_listener_accept(acceptor->listener, &fd);
+		struct loop *loop = least_loaded(acceptor->server);
+		int fd, error;
 
+		if (atomic_load(&loop->arriving) >= ON_THE_WAY) {
+			pause_accepting(acceptor, LOOP_BUSY_US);
+			return;
+		}
+		error = srdma_listener_accept(acceptor->listener, &fd);
 		if (error == SRDMA_EBLOCKED)
 			return;
 		if (error == SRDMA_ELIMIT) {
-			pause_accepting(acceptor);
+			complain();
+			pause_accepting(acceptor, NO_DESCRIPTORS_US);
 			return;
 		}
 		if (error < 0)
 			log_say(SRDMA_LOG_WARN, "cannot accept: %s", srdma_detail());
 		else
-			hand_over(acceptor, fd);
+			hand_over(loop, fd);
 	}
 }
 

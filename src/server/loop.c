@@ -25,6 +25,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (handled < 0)
 		log_say(SRDMA_LOG_ERROR, "worker %u: %s", loop->number, srdma_detail());
+	atomic_fetch_sub(&loop->arriving, loop->taken_up);
+	loop->taken_up = 0;
 	srdma_worker_stats(loop->worker, &stats, sizeof(stats));
 	atomic_store(&loop->handshakes, (unsigned)stats.handshakes);
 	atomic_store(&loop->sessions, srdma_worker_sessions(loop->worker));

@@ -35,6 +35,9 @@ struct loop {
 	/* About right: for the acceptor, which adds those on their way. */
 	_Atomic unsigned sessions;
 	_Atomic unsigned handshakes; /* of these, whose clients are not known yet */
+	/* Handed over; and not taken up yet, or what has to give way is not closed. */
+	_Atomic unsigned arriving;
+	unsigned taken_up; /* since that was counted; the thread's own */
 };
 
 /* The settings of the server's context are taken over: its limit of sessions too. */

@@ -83,6 +83,7 @@ flooder() { # COUNT: told a port, it holds so many connections there until it is
 		read -r _ <&"$told"
 	) &
 	flooder=$!
+	_spawned="$_spawned $flooder" # ends with this script, however it ends
 }
 flood() { # PORT
 	echo "$1" >"$TEST_TMP/flood"
