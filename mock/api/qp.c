@@ -4,6 +4,7 @@
 #include <string.h>
 #include "api/api.h"
 #include "api/tables.h"
+#include "mockrdma.h"
 #include "object/xrcd.h"
 #include "object/group.h"
 #include "object/pd.h"
@@ -101,6 +102,12 @@ MOCK_API int ibv_destroy_qp(struct ibv_qp *qp)
 		return verbs_result(-EBUSY);
 	transport_qp_destroy(to_qp(qp));
 	return 0;
+}
+
+MOCK_API int mockrdma_qp_protect(struct ibv_qp *qp,
+                                 const struct mockrdma_protection *keys)
+{
+	return verbs_result(qp && keys ? transport_qp_protect(to_qp(qp), keys) : -EINVAL);
 }
 
 MOCK_API int ibv_modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)

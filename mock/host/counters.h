@@ -78,6 +78,9 @@
 	X(DROP_TRUNCATED, "drop_truncated")   /* too short for BTH and ICRC */     \
 	X(DROP_UNKNOWN_QP, "drop_unknown_qp") /* nobody here has its number */     \
 	X(DROP_MALFORMED, "drop_malformed")   /* headers that are none */          \
+	X(DROP_PLAIN, "drop_plain")           /* in clear, to a protected QP */    \
+	X(DROP_TAG, "drop_tag")               /* … forged, altered */            \
+	X(DROP_REPEATED, "drop_repeated")     /* … seen before */                \
 	X(DROP_NO_MEMBER, "drop_no_member")   /* nobody here is in its group */    \
 	X(DROP_RELAY, "drop_relay_full")      /* the other process was too slow */ \
 	X(DROP_UNSENT, "drop_unsent")         /* the system did not take it */     \

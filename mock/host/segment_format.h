@@ -4,7 +4,7 @@
 #define MOCK_HOST_SEGMENT_FORMAT_H
 
 #define SEGMENT_MAGIC   UINT32_C(0x6d6f636b)
-#define SEGMENT_VERSION UINT32_C(5)
+#define SEGMENT_VERSION UINT32_C(6)
 
 _Static_assert(sizeof(struct inbox_slot) == 512, "inbox slots are eight cache lines");
 

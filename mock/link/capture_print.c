@@ -12,6 +12,7 @@
 #include "wire/icrc.h"
 #include "wire/line.h"
 #include "wire/mad.h"
+#include "wire/protected.h"
 #include "wire/roce.h"
 
 enum {
@@ -92,22 +93,47 @@ static bool icrc_is_right(const struct frame *frame)
 	return crc == (at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24);
 }
 
-static void add_packet(struct line *line, const struct frame *frame)
+static enum roce_error describe_plain(const struct frame *frame, char *text, size_t size)
 {
 	enum roce_error error;
 	struct roce roce;
 	struct mad mad;
-	char text[LINE / 2];
 
 	error = roce_decode(frame->bth, frame->length, &roce);
+	if (error)
+		return error;
+	if (roce.dest_qpn == 1 && !mad_decode(roce.payload, roce.length, &mad))
+		mad_print(&mad, text, size);
+	else
+		roce_print(&roce, text, size);
+	return ROCE_OK;
+}
+
+static enum roce_error describe_protected(const struct frame *frame, char *text,
+                                          size_t size)
+{
+	struct protected_packet packet;
+	enum roce_error error;
+
+	error = protected_decode(frame->bth, frame->length - ICRC_LENGTH, &packet);
+	if (!error)
+		protected_print(&packet, text, size);
+	return error;
+}
+
+static void add_packet(struct line *line, const struct frame *frame)
+{
+	enum roce_error error;
+	char text[LINE / 2];
+
+	if (opcode_is_protected(*frame->bth))
+		error = describe_protected(frame, text, sizeof(text));
+	else
+		error = describe_plain(frame, text, sizeof(text));
 	if (error) {
 		line_add(line, " not a packet: %s", roce_error_name(error));
 		return;
 	}
-	if (roce.dest_qpn == 1 && !mad_decode(roce.payload, roce.length, &mad))
-		mad_print(&mad, text, sizeof(text));
-	else
-		roce_print(&roce, text, sizeof(text));
 	line_add(line, " %s", text);
 	if (!icrc_is_right(frame))
 		line_add(line, " ICRC wrong");

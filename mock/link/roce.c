@@ -2,13 +2,18 @@
 #include "link/roce.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
 #include "base/util.h"
+#include "host/segment.h"
 #include "host/settings.h"
 #include "object/gid.h"
+#include "object/protection.h"
 
 enum { ASK_OCTET = 8, ASK_BIT = 0x80 }; /* of the BTH */
+/* As much as the system takes at once, or a packet of the longest kind. */
+enum { SEALED_BYTES = 70000, SEALED_SPARE = 4 };
 
 /* Set once, when the first QP needs it. */
 static const struct net_ops *_Atomic net;
@@ -193,13 +198,88 @@ static void say_unreachable(const struct net_path *path, int err)
 		           raw[12], raw[13], raw[14], raw[15], strerror(-err));
 }
 
+/* Packets of a run as they are sent when they are protected. */
+struct sealed {
+	struct net_packet packet[NET_BATCH];
+	uint8_t room[SEALED_BYTES];
+};
+
+/* Some that nobody uses now; more are made when more threads send at once. */
+static struct sealed *_Atomic spare[SEALED_SPARE];
+
+static struct sealed *sealed_take(void)
+{
+	struct sealed *found = NULL;
+
+	for (unsigned int i = 0; !found && i < SEALED_SPARE; i++)
+		found = atomic_exchange(&spare[i], NULL);
+	return found ? found : malloc(sizeof(*found));
+}
+
+static void sealed_give(struct sealed *sealed)
+{
+	for (unsigned int i = 0; sealed && i < SEALED_SPARE; i++) {
+		struct sealed *none = NULL;
+
+		if (atomic_compare_exchange_strong(&spare[i], &none, sealed))
+			return;
+	}
+	free(sealed);
+}
+
+/* As many as there is room for. */
+static unsigned int seal_run(struct roce_out *out, unsigned int first, unsigned int run,
+                             struct sealed *sealed)
+{
+	size_t used = 0;
+	unsigned int i;
+
+	for (i = 0; i < run; i++) {
+		const struct net_packet *from = &out->packet[first + i];
+		size_t size =
+		        protection_seal(out->protection, from->part, from->parts,
+		                        sealed->room + used, sizeof(sealed->room) - used);
+
+		if (!size)
+			break;
+		sealed->packet[i].part[0] = (struct iovec){ sealed->room + used, size };
+		sealed->packet[i].parts = 1;
+		used += size;
+	}
+	return i;
+}
+
+/* As net_ops.send(), of the first *run packets, or fewer: then *run says so. Each time
+ * that a packet goes it has another number, also when the network did not take it. */
+static int send_protected(struct roce_out *out, unsigned int first, unsigned int *run)
+{
+	struct sealed *sealed = sealed_take();
+	unsigned int count = sealed ? seal_run(out, first, *run, sealed) : 0;
+	int taken = (int)*run;
+
+	if (count) {
+		*run = count;
+		taken = net->send(out->path, sealed->packet, count);
+	} else {
+		/* No memory, no number left: as if they were lost. */
+		count_net(COUNT_DROP_UNSENT, *run);
+	}
+	sealed_give(sealed);
+	return taken;
+}
+
 unsigned int roce_out_flush(struct roce_out *out)
 {
 	unsigned int done = 0;
 
 	while (done < out->count) {
 		unsigned int run = run_of(out->packet + done, out->count - done);
-		int taken = net->send(out->path, out->packet + done, run);
+		int taken;
+
+		if (unlikely(out->protection != NULL))
+			taken = send_protected(out, done, &run);
+		else
+			taken = net->send(out->path, out->packet + done, run);
 
 		/* As if it were lost on the way. */
 		if (taken < 0) {

@@ -11,6 +11,8 @@
 #include "link/net.h"
 #include "wire/roce.h"
 
+struct protection;
+
 enum { ROCE_MTU_MAX = 4096 };
 
 extern const struct link_ops link_roce;
@@ -33,6 +35,7 @@ void roce_poll(void);
 /* Packets of one path on their way out. Large: on the stack, and not cleared. */
 struct roce_out {
 	const struct net_path *path;
+	struct protection *protection; /* of all of them; NULL: they go in clear */
 	unsigned int count;
 	size_t bounced;          /* bytes of bounce that are used */
 	uint32_t tag[NET_BATCH]; /* the caller's */
@@ -48,9 +51,11 @@ struct roce_payload {
 	uint64_t offset;
 };
 
-static inline void roce_out_start(struct roce_out *out, const struct net_path *path)
+static inline void roce_out_start(struct roce_out *out, const struct net_path *path,
+                                  struct protection *protection)
 {
 	out->path = path;
+	out->protection = protection;
 	out->count = 0;
 	out->bounced = 0;
 }

@@ -9,6 +9,7 @@
 #include "object/async.h"
 #include "object/device.h"
 #include "object/pd.h"
+#include "object/protection.h"
 #include "object/pool.h"
 #include "object/srq.h"
 #include "object/xrcd.h"
@@ -298,6 +299,7 @@ static void shared_init(struct qp *qp)
 	qp->sh->recv_cq = base->recv_cq ? to_cq(base->recv_cq)->off : 0;
 	qp->sh->target = 0;
 	qp->sh->has_flows = 0;
+	atomic_store(&qp->sh->is_protected, 0);
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
 }
 
@@ -430,6 +432,7 @@ void qp_destroy(struct qp *qp)
 	pthread_mutex_destroy(&qp->modify_lock);
 	pthread_mutex_destroy(&base->mutex);
 	pthread_cond_destroy(&base->cond);
+	protection_free(qp->protection);
 	free(qp->wire);
 	free(qp);
 }

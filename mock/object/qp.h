@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "base/list.h"
+#include "base/util.h"
 #include "host/engine.h"
 #include "object/ah.h"
 #include "object/cq.h"
@@ -93,6 +94,7 @@ struct link_ops;
 struct wire;
 struct recipients;
 struct xrcd;
+struct protection;
 
 struct qp {
 	struct ibv_qp_ex ex; /* its head is struct ibv_qp */
@@ -109,7 +111,9 @@ struct qp {
 	bool drain_notify; /* SQ_DRAINED is due */
 	/* How packets reach the peer: chosen when the address vector is set. */
 	const struct link_ops *link;
-	struct wire *wire;        /* roce link: transport/wire.h */
+	struct wire *wire; /* roce link: transport/wire.h */
+	/* Its keys, once it was given any; in force while sh->is_protected. */
+	struct protection *_Atomic protection;
 	struct peer *peer;        /* local link: the owner of dest_qp_num, once found */
 	struct qp_shared *remote; /* there */
 	struct recipients *recipients; /* local link: whom its last multicast went to */
@@ -190,6 +194,15 @@ void qp_each(void (*each)(struct qp *qp));
 struct qp *qp_of_handle(uint32_t handle);
 
 void qp_query(struct qp *qp, struct ibv_qp_attr *attr, struct ibv_qp_init_attr *init);
+
+/* With what packets that it sends are to be protected; NULL: with nothing. The lock of
+ * its requester or of its responder is held, and used for as long. */
+static inline struct protection *qp_protection(const struct qp *qp)
+{
+	return likely(!atomic_load_explicit(&qp->sh->is_protected, memory_order_relaxed))
+	               ? NULL
+	               : atomic_load(&qp->protection);
+}
 
 /* The QP's entries leave both its CQs; what they held of the queues is free again. */
 void qp_forget_completions(struct qp *qp);

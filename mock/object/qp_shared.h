@@ -50,6 +50,10 @@ struct qp_shared {
 	        wire;        /* what packets need: struct wire_responder, once one came */
 	uint32_t connection; /* how many there were: tells packets' state of the last */
 	uint8_t path_mtu;    /* enum ibv_mtu */
+	/* Packets are (object/protection.h): set in INIT, cleared by RESET, under the
+	 * lock.
+	 */
+	_Atomic uint8_t is_protected;
 
 	/* Written for each request; on a cache line apart from what the owner reads. */
 	struct owner_lock lock __attribute__((aligned(CACHE_LINE)));

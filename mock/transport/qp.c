@@ -11,6 +11,7 @@
 #include "object/device.h"
 #include "object/gid.h"
 #include "object/inspect.h"
+#include "object/protection.h"
 #include "object/qp_attr.h"
 #include "transport/target.h"
 #include "transport/wire_responder.h"
@@ -53,6 +54,8 @@ static void reset(struct qp *qp)
 		wire_return_receive(peer_self(), qp->sh);
 	}
 	atomic_store(&qp->sh->state, IBV_QPS_RESET);
+	if (atomic_exchange(&qp->sh->is_protected, 0))
+		protection_clear(qp->protection);
 	owner_unlock(&qp->sh->lock);
 	owner_unlock(&qp->sq.lock);
 	qp_forget_completions(qp);
@@ -207,6 +210,47 @@ int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask)
 
 	pthread_mutex_lock(&qp->modify_lock);
 	err = modify(qp, attr, mask);
+	pthread_mutex_unlock(&qp->modify_lock);
+	return err;
+}
+
+static bool is_connected_type(enum ibv_qp_type type)
+{
+	return type == IBV_QPT_RC || type == IBV_QPT_UC;
+}
+
+/* The modify lock is held: nobody else makes or frees them. */
+static int give_keys(struct qp *qp, const struct mockrdma_protection *keys)
+{
+	struct protection *protection = qp->protection;
+	int err;
+
+	if (!protection)
+		protection = protection_new(&err);
+	if (!protection)
+		return err;
+	atomic_store(&qp->protection, protection);
+	return protection_set(protection, keys);
+}
+
+int transport_qp_protect(struct qp *qp, const struct mockrdma_protection *keys)
+{
+	int err = 0;
+
+	if (!is_connected_type(qp_base(qp)->qp_type))
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&qp->modify_lock);
+	owner_lock(&qp->sq.lock);
+	if (qp_state(qp) != IBV_QPS_INIT)
+		err = -EINVAL;
+	if (!err)
+		err = give_keys(qp, keys);
+	if (!err) {
+		responder_lock(peer_self(), qp->sh);
+		atomic_store(&qp->sh->is_protected, 1);
+		owner_unlock(&qp->sh->lock);
+	}
+	owner_unlock(&qp->sq.lock);
 	pthread_mutex_unlock(&qp->modify_lock);
 	return err;
 }

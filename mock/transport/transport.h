@@ -28,6 +28,9 @@ void qp_set_responder(struct qp *qp, enum ibv_qp_state next, int mask);
 void transport_qp_destroy(struct qp *qp);
 /* As ibv_modify_qp(3); -EINVAL, -EHOSTUNREACH when no link reaches the destination. */
 int transport_qp_modify(struct qp *qp, const struct ibv_qp_attr *attr, int mask);
+/* As mockrdma_qp_protect(), with a negative code. */
+struct mockrdma_protection;
+int transport_qp_protect(struct qp *qp, const struct mockrdma_protection *keys);
 /* The send queue has come to rest in SQD: tells who asked to know. */
 void transport_drained(struct qp *qp);
 /* Waits until no work in progress uses the PD's keys. */

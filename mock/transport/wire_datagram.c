@@ -83,7 +83,7 @@ unsigned int wire_send_datagrams(struct qp *qp, struct wqe *wqe,
 	uint32_t waiting = qp->sq.posted - qp->sq.next;
 	struct roce_out out;
 
-	roce_out_start(&out, &path);
+	roce_out_start(&out, &path, NULL);
 	add(&out, packet);
 	for (uint32_t i = 1; i < waiting && add_behind(qp, first, i, &out); i++)
 		;
@@ -97,7 +97,7 @@ void wire_send_to_group(const struct packet *packet)
 
 	if (!roce_takes_groups(packet->sgid))
 		return;
-	roce_out_start(&out, &path);
+	roce_out_start(&out, &path, NULL);
 	add(&out, packet);
 	roce_out_flush(&out); /* what finds no room is lost: members here have it */
 }

@@ -11,6 +11,7 @@
 #include "host/registry.h"
 #include "host/segment.h"
 #include "object/group.h"
+#include "object/protection.h"
 #include "transport/wire_responder.h"
 
 enum { ICRC_SIZE = 4, LATER = 64, GROUP_KEPT = 256, FAREWELLS = 3 };
@@ -202,10 +203,84 @@ static void take_for_group(const struct net_path *path, struct roce *roce)
 	}
 }
 
+static void take(struct qp_shared *qp, const struct net_path *path,
+                 const struct roce *roce)
+{
+	if (opcode_info[roce->opcode].mask & OP_RESPONSE)
+		take_answer(qp, path, roce);
+	else
+		wire_respond(qp, path, roce);
+}
+
+/* What is in it becomes a packet in clear. */
+static enum protection_verdict open_packet(const struct qp_shared *sh,
+                                           const struct protected_packet *packet,
+                                           uint8_t *room)
+{
+	struct qp *qp = qp_hold(sh->handle, packet->dest_qpn);
+	enum protection_verdict verdict = PROTECTION_FORGED;
+	struct protection *protection = qp ? atomic_load(&qp->protection) : NULL;
+
+	if (protection)
+		verdict = protection_open(protection, packet, room);
+	if (qp)
+		qp_release(qp);
+	return verdict;
+}
+
+static void take_opened(struct qp_shared *qp, const struct net_path *path,
+                        const uint8_t *bytes, size_t length)
+{
+	struct roce roce;
+
+	if (roce_decode(bytes, length + ICRC_SIZE, &roce) != ROCE_OK)
+		count_net(COUNT_DROP_MALFORMED, 1);
+	else
+		take(qp, path, &roce);
+}
+
+/* Apart, for the room that it needs on the stack. */
+__attribute__((noinline)) static void on_protected(const struct net_path *path,
+                                                   const uint8_t *bth, size_t length)
+{
+	uint8_t clear[ROCE_HEADERS_MAX + ROCE_MTU_MAX + ICRC_SIZE];
+	struct protected_packet packet;
+	struct qp_shared *qp;
+
+	if (protected_decode(bth, length, &packet) != ROCE_OK ||
+	    BTH_LENGTH + packet.length > sizeof(clear) - ICRC_SIZE) {
+		count_net(COUNT_DROP_MALFORMED, 1);
+		return;
+	}
+	qp = find(packet.dest_qpn);
+	if (!qp) {
+		count_net(COUNT_DROP_UNKNOWN_QP, 1);
+		return;
+	}
+	if (!atomic_load_explicit(&qp->is_protected, memory_order_relaxed)) {
+		count_net(COUNT_DROP_MALFORMED, 1);
+		return;
+	}
+	protected_restore(bth, qp->transport, clear);
+	switch (open_packet(qp, &packet, clear + BTH_LENGTH)) {
+	case PROTECTION_OPENED:
+		take_opened(qp, path, clear, BTH_LENGTH + packet.length);
+		break;
+	case PROTECTION_REPEATED: count_net(COUNT_DROP_REPEATED, 1); break;
+	case PROTECTION_FORGED: count_net(COUNT_DROP_TAG, 1); break;
+	}
+}
+
 static void on_packet(const struct net_path *path, const void *bth, size_t length)
 {
+	const uint8_t *opcode = bth;
 	struct qp_shared *qp;
 	struct roce roce;
+
+	if (length && unlikely(opcode_is_protected(*opcode))) {
+		on_protected(path, bth, length);
+		return;
+	}
 
 	/* The codec counts an ICRC, and never looks at it. */
 	if (roce_decode(bth, length + ICRC_SIZE, &roce) != ROCE_OK) {
@@ -219,10 +294,10 @@ static void on_packet(const struct net_path *path, const void *bth, size_t lengt
 	qp = find(roce.dest_qpn);
 	if (!qp)
 		count_net(COUNT_DROP_UNKNOWN_QP, 1);
-	else if (opcode_info[roce.opcode].mask & OP_RESPONSE)
-		take_answer(qp, path, &roce);
+	else if (unlikely(atomic_load_explicit(&qp->is_protected, memory_order_relaxed)))
+		count_net(COUNT_DROP_PLAIN, 1);
 	else
-		wire_respond(qp, path, &roce);
+		take(qp, path, &roce);
 }
 
 /* --- room in the network --------------------------------------------------------------

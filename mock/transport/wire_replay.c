@@ -282,6 +282,15 @@ bool wire_reply_along(struct qp_shared *qp, struct wire_responder *state,
 	return true;
 }
 
+/* Packets are answered by the process that the QP is of, and while it is protected it
+ * is not destroyed: that takes the lock which is held here. */
+static struct protection *protection_of(const struct qp_shared *qp)
+{
+	if (likely(!atomic_load_explicit(&qp->is_protected, memory_order_relaxed)))
+		return NULL;
+	return qp_protection(qp_of_handle(qp->handle));
+}
+
 void wire_reply(struct peer *owner, struct qp_shared *qp, struct wire_responder *state)
 {
 	struct answers a;
@@ -289,7 +298,7 @@ void wire_reply(struct peer *owner, struct qp_shared *qp, struct wire_responder 
 	a.owner = owner;
 	a.qp = qp;
 	a.state = state;
-	roce_out_start(&a.out, &state->path);
+	roce_out_start(&a.out, &state->path, protection_of(qp));
 	while (state->answered != state->replays) {
 		if (!reply_one(&a, wire_replay_at(state, state->answered)))
 			return;

@@ -405,7 +405,7 @@ static void send_what_may_go(struct qp *qp)
 
 	turn.loaded = false;
 	turn.high = wire->high;
-	roce_out_start(&turn.out, &wire->path);
+	roce_out_start(&turn.out, &wire->path, qp_protection(qp));
 	while (add_next(qp, &turn))
 		;
 	if (turn.out.count && !is_unacked(qp)) {

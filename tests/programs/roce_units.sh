@@ -14,3 +14,8 @@ for test in rc_ops rc_atomic_write rc_errors rc_psn rc_queues uc flow xrc mw exi
 	[ -x "$program" ] || skip "$program is not built"
 	on 1 "$program" >"$TEST_TMP/$test.log" 2>&1 || fail "test_mock_$test over packets: exit status $?"
 done
+# The same with keys: nothing above the packets notices.
+for test in rc_ops rc_atomic_write rc_errors rc_psn rc_queues mw exit; do
+	on 1 env RC_PROTECTED=1 "$BUILD/tests/unit/test_mock_$test" >"$TEST_TMP/$test.log" 2>&1 ||
+		fail "test_mock_$test over protected packets: exit status $?"
+done

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "../unit/lib/check.h"
+#include "../unit/lib/counter.h"
+#include "../unit/lib/protect.h"
 #include "../unit/lib/rc.h"
 #include "../unit/mock_dir.h"
 #include "sim.h"
@@ -287,7 +289,8 @@ static void drive(struct run *run)
 	CHECK_EQ(*counter(&run->pair.b), run->sum);
 }
 
-static void one_seed(uint64_t seed, const struct sim_weather *weather)
+static void one_seed(uint64_t seed, const struct sim_weather *weather,
+                     void (*before_rtr)(struct rc_end *end))
 {
 	struct run run = { 0 };
 	struct rc_config config = rc_default;
@@ -299,6 +302,7 @@ static void one_seed(uint64_t seed, const struct sim_weather *weather)
 	config.reads_out = config.reads_in = (uint8_t)sim_between(1, 16);
 	config.rnr_timer = (uint8_t)sim_between(1, 20);
 	config.timeout = (uint8_t)sim_between(12, 20);
+	config.before_rtr = before_rtr;
 	rc_pair_open(&run.pair, &config);
 	plan(&run, 128u << config.mtu);
 	prepare(&run);
@@ -307,14 +311,20 @@ static void one_seed(uint64_t seed, const struct sim_weather *weather)
 }
 
 /* How many, and from which on: SIM_SEEDS and SIM_SEED, for longer runs and for one. */
-static void seeds(const struct sim_weather *weather)
+static void seeds_with(const struct sim_weather *weather,
+                       void (*before_rtr)(struct rc_end *end))
 {
 	const char *count = getenv("SIM_SEEDS"), *from = getenv("SIM_SEED");
 	uint64_t most = count ? strtoull(count, NULL, 10) : sim_seeds(30);
 	uint64_t seed = from ? strtoull(from, NULL, 10) : 1;
 
 	for (uint64_t i = 0; i < most; i++)
-		one_seed(seed + i, weather);
+		one_seed(seed + i, weather, before_rtr);
+}
+
+static void seeds(const struct sim_weather *weather)
+{
+	seeds_with(weather, NULL);
 }
 
 static void fair(void **state)
@@ -345,17 +355,33 @@ static void lossy(void **state)
 	seeds(&weather);
 }
 
+static const struct sim_weather bad = { .delay_ns = 50000,
+	                                .batch = 500,
+	                                .loss = 60,
+	                                .duplicate = 50,
+	                                .reorder = 50,
+	                                .full = 100 };
+
 static void storm(void **state)
 {
-	static const struct sim_weather weather = { .delay_ns = 50000,
-		                                    .batch = 500,
-		                                    .loss = 60,
-		                                    .duplicate = 50,
-		                                    .reorder = 50,
-		                                    .full = 100 };
+	(void)state;
+	seeds(&bad);
+}
+
+/* The same, and no packet is forged, altered or in clear. Each that the network repeats
+ * is found out. */
+static void protected_storm(void **state)
+{
+	struct ibv_context *context = rc_open_device(); /* what is counted stays */
+	uint64_t tag = count_of("drop_tag"), plain = count_of("drop_plain");
+	uint64_t repeated = count_of("drop_repeated");
 
 	(void)state;
-	seeds(&weather);
+	seeds_with(&bad, rc_protect);
+	CHECK_EQ(count_of("drop_tag"), tag);
+	CHECK_EQ(count_of("drop_plain"), plain);
+	CHECK(count_of("drop_repeated") > repeated);
+	CHECK_EQ(ibv_close_device(context), 0);
 }
 
 int main(void)
@@ -365,6 +391,7 @@ int main(void)
 		cmocka_unit_test(full),
 		cmocka_unit_test(lossy),
 		cmocka_unit_test(storm),
+		cmocka_unit_test(protected_storm),
 	};
 	int failed;
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "check.h"
+#include "protect.h"
 #include "rc.h"
 
 const struct rc_config rc_default = {
@@ -266,6 +267,10 @@ void rc_to_rtr(struct rc_end *end, const struct rc_address *peer)
 	int mask;
 
 	end->peer = *peer;
+	if (end->config.before_rtr)
+		end->config.before_rtr(end);
+	else if (rc_all_protected() && rc_can_be_protected(end))
+		rc_protect(end);
 	mask = rc_rtr_attributes(end, &attr);
 	CHECK_EQ(ibv_modify_qp(end->qp, &attr, mask), 0);
 }

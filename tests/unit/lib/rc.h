@@ -19,6 +19,8 @@ enum {
 	                IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC,
 };
 
+struct rc_end;
+
 struct rc_config {
 	enum ibv_qp_type type; /* RC, UC, UD or XRC_SEND */
 	uint32_t qkey;         /* UD */
@@ -37,6 +39,8 @@ struct rc_config {
 	enum ibv_mtu mtu;
 	uint8_t timeout, retries, rnr_retries, rnr_timer;
 	uint8_t reads_out, reads_in; /* max_rd_atomic, max_dest_rd_atomic */
+	/* In INIT, when the peer is known; may be NULL. */
+	void (*before_rtr)(struct rc_end *end);
 };
 
 extern const struct rc_config rc_default;
