@@ -191,6 +191,13 @@ enum srdma_protection {
 	SRDMA_PROTECTION_SEALED = 6,            /* either of the two */
 };
 
+/* Whether single packets are protected, below the messages. */
+enum srdma_packets {
+	SRDMA_PACKETS_OFF = 0,
+	SRDMA_PACKETS_AUTO = 1,     /* where both devices can, and both sides want it */
+	SRDMA_PACKETS_REQUIRED = 2, /* no session without: SRDMA_EVERSION */
+};
+
 /* Options with a number. Default, then range. */
 enum srdma_number_option {
 	/* mask of enum srdma_connect: what a server accepts; a client takes DIRECT where
@@ -251,6 +258,10 @@ enum srdma_number_option {
 	   handshake is not through. They do not count as sessions. When one more comes,
 	   an older one ends with SRDMA_ECROWDED. 4096; 1–1000000 */
 	SRDMA_OPT_MAX_HANDSHAKES,
+	/* enum srdma_packets: whether the device encrypts and authenticates each packet,
+	   one-sided operations and acknowledgements included. Devices of mockrdma can,
+	   between hosts; no adapter does. SRDMA_PACKETS_OFF; 0–2 */
+	SRDMA_OPT_PACKET_PROTECTION,
 };
 
 /* A new context with default options and nothing loaded. Free with srdma_context_free().
@@ -598,6 +609,7 @@ struct srdma_attestation {
 	char qp_state[12];          /* "RTS": what the device says at this moment */
 	bool shared_receive; /* the session receives from the worker's shared queue */
 	enum srdma_transport transport;
+	bool packets_protected; /* each packet between hosts is */
 };
 
 /* `size` as in srdma_worker_stats(). SRDMA_ESTATE before SRDMA_STATE_PROVING. */

@@ -299,6 +299,8 @@ int client_context_new(const struct client_options *o, struct srdma_context **ou
 	                                                     o->connect))) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
 	                                      o->protection)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_PACKET_PROTECTION,
+	                                      o->packets)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_STEP_TIMEOUT, step)) ||
 	    (error = srdma_context_load(context)))
 		return fault_srdma(error);

@@ -47,6 +47,10 @@ const struct option_spec client_specs[] = {
 	  "these by name), or none: in clear, if the server allows it; several, with "
 	  "commas, offer the server a choice (default: sealed)",
 	  option_protection, AT(protection) },
+	{ "packet-protection", 0, "HOW",
+	  "whether the device protects each packet, too: off, auto (where both sides' "
+	  "devices are mockrdma's), or required (default: off)",
+	  option_packets, AT(packets) },
 	{ "timeout", 't', "TIME",
 	  "give up when the server has not answered for so long (default: 30s)",
 	  option_duration, AT(timeout_ms), 1, 3600000 },

@@ -19,6 +19,7 @@ struct client_options {
 	unsigned transport;
 	unsigned connect; /* 0: what suits */
 	unsigned protection;
+	unsigned packets; /* enum srdma_packets */
 	uint64_t timeout_ms;
 	uint64_t reconnect; /* attempts in a row; 0: none */
 	enum srdma_log_level log_level;

@@ -59,6 +59,7 @@ static void add_session(struct json *json, const struct client *client)
 	json_string(json, "transport", attested_transport(&a));
 	json_string(json, "connect", attested_connect(&a));
 	json_string(json, "protection", a.protection);
+	json_bool(json, "packets_protected", a.packets_protected);
 	json_string(json, "device", a.device);
 	json_string(json, "gid", a.gid);
 	json_string(json, "qp_state", a.qp_state);

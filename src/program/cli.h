@@ -38,6 +38,7 @@ int option_count(const struct option_spec *spec, void *place, const char *value)
 int option_size(const struct option_spec *spec, void *place, const char *value);
 int option_duration(const struct option_spec *spec, void *place, const char *value);
 int option_transport(const struct option_spec *spec, void *place, const char *value);
+int option_packets(const struct option_spec *spec, void *place, const char *value);
 int option_connect(const struct option_spec *spec, void *place, const char *value);
 /* "sealed,none": a mask of enum srdma_protection. */
 int option_protection(const struct option_spec *spec, void *place, const char *value);

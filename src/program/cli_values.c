@@ -85,6 +85,22 @@ int option_transport(const struct option_spec *spec, void *place, const char *va
 	return 0;
 }
 
+int option_packets(const struct option_spec *spec, void *place, const char *value)
+{
+	static const char *const words[] = { [SRDMA_PACKETS_OFF] = "off",
+		                             [SRDMA_PACKETS_AUTO] = "auto",
+		                             [SRDMA_PACKETS_REQUIRED] = "required" };
+	unsigned *packets = place;
+
+	(void)spec;
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(value, words[i]) == 0) {
+			*packets = i;
+			return 0;
+		}
+	return fault(FAULT_USAGE, "'%s' is none of off, auto, required", value);
+}
+
 int option_connect(const struct option_spec *spec, void *place, const char *value)
 {
 	unsigned *mask = place;

@@ -408,6 +408,7 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 	json_string(&fields, "transport", attested_transport(a));
 	json_string(&fields, "connect", attested_connect(a));
 	json_string(&fields, "protection", a->protection);
+	json_bool(&fields, "packets_protected", a->packets_protected);
 	json_string(&fields, "device", a->device);
 	json_string(&fields, "qp_state", a->qp_state);
 	json_string(&fields, "psn_local", a->psn_local);
@@ -416,9 +417,10 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 	json_bool(&fields, "proven", attested_all(a));
 	about.fields = &fields;
 	log_about(&about,
-	          "established from %s on %s, %s, data protection %s, %s%s%s%s%sproof %s",
+	          "established from %s on %s, %s, data protection %s, %s%s%s%s%s%sproof %s",
 	          srdma_session_address(peer->session), a->device, attested_connect(a),
-	          a->protection, *a->psn_local ? "PSN hashes: ours " : "", a->psn_local,
+	          a->protection, a->packets_protected ? "packets protected, " : "",
+	          *a->psn_local ? "PSN hashes: ours " : "", a->psn_local,
 	          *a->psn_local ? ", theirs " : "", a->psn_peer,
 	          *a->psn_local ? ", " : "", attested_all(a) ? "verified" : "MISSING");
 	json_free(&fields);

@@ -40,6 +40,8 @@ static int set_context(struct server *server)
 	    (error = srdma_context_set_number(context, SRDMA_OPT_CONNECT, s->connect)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_PROTECTION,
 	                                      s->protection)) ||
+	    (error = srdma_context_set_number(context, SRDMA_OPT_PACKET_PROTECTION,
+	                                      s->packets)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_MESSAGE_SIZE,
 	                                      s->message_size)) ||
 	    (error = srdma_context_set_number(context, SRDMA_OPT_STEP_TIMEOUT,

@@ -88,6 +88,10 @@ const struct option_spec server_options[] = {
 	  "one of these by name), none (in clear: for networks that encrypt or are "
 	  "trusted), or several, with commas (default: sealed)",
 	  option_protection, AT(protection) },
+	{ "packet-protection", 0, "HOW",
+	  "whether the device protects each packet, too: off, auto (where both sides' "
+	  "devices are mockrdma's), or required (default: off)",
+	  option_packets, AT(packets) },
 	{ "user", 'u', "NAME", "become this user before anything is served; needs root",
 	  option_text, AT(user) },
 	{ "no-seccomp", 0, NULL,

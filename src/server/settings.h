@@ -52,6 +52,7 @@ struct settings {
 	uint64_t message_size;
 	unsigned connect;
 	unsigned protection;
+	unsigned packets; /* enum srdma_packets */
 	enum srdma_log_level log_level;
 	enum log_format log_format;
 	bool no_sync;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "session/device.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
 
 #include "common/log.h"
+#include "mockrdma.h"
 #include "session/error.h"
 #include "session/objects.h"
+#include "session/transport.h"
 
 static void *made(void *object, enum object_kind kind)
 {
@@ -129,4 +134,41 @@ void device_destroy_id(struct rdma_cm_id *id)
 {
 	if (id)
 		destroyed(rdma_destroy_id(id), OBJECT_CM_ID, "connection manager's id");
+}
+
+/*
+ * What only mockrdma has
+ */
+
+_Static_assert(sizeof(struct packet_key) == sizeof(struct mockrdma_packet_key) &&
+                       sizeof(struct packet_keys) == sizeof(struct mockrdma_protection),
+               "the device's keys are those of the session");
+
+/* It takes the place of the system's library, or is linked: nobody names it here. */
+static mockrdma_qp_protect_function *protector(void)
+{
+	mockrdma_qp_protect_function *function;
+	void *symbol = dlsym(RTLD_DEFAULT, "mockrdma_qp_protect");
+
+	memcpy(&function, &symbol, sizeof(function));
+	return function;
+}
+
+bool device_can_protect(void)
+{
+	return protector();
+}
+
+int device_protect(struct ibv_qp *qp, const struct packet_keys *keys)
+{
+	mockrdma_qp_protect_function *protect = protector();
+	struct mockrdma_protection copy;
+	int error;
+
+	if (!protect)
+		return EOPNOTSUPP;
+	memcpy(&copy, keys, sizeof(copy));
+	error = protect(qp, &copy);
+	OPENSSL_cleanse(&copy, sizeof(copy));
+	return error;
 }

@@ -8,6 +8,7 @@
 
 #include <infiniband/verbs.h>
 #include <rdma/rdma_cma.h>
+#include <stdbool.h>
 
 /* As the verbs calls of these names: NULL and errno, or the object. */
 struct ibv_context *device_open(struct ibv_device *device);
@@ -34,5 +35,11 @@ void device_destroy_cq(struct ibv_cq *cq);
 void device_destroy_srq(struct ibv_srq *srq);
 void device_destroy_qp(struct ibv_qp *qp);
 void device_destroy_id(struct rdma_cm_id *id);
+
+/* Whether devices here protect single packets: those of mockrdma do, no adapter does. */
+bool device_can_protect(void);
+/* In INIT. An errno value; EOPNOTSUPP where they do not. */
+struct packet_keys;
+int device_protect(struct ibv_qp *qp, const struct packet_keys *keys);
 
 #endif

@@ -10,6 +10,23 @@
 
 #define QPN_MASK 0xffffffu
 
+#define EXTENSION_PACKETS 1
+
+static void get_extension(struct reader *r, struct frame_hello *hello)
+{
+	unsigned type = get_u16(r);
+	size_t length = get_u16(r);
+
+	if (type != EXTENSION_PACKETS) {
+		get_bytes(r, length);
+		return;
+	}
+	/* Once, and with a use. */
+	r->bad |= length != 1 || hello->packets;
+	hello->packets = get_u8(r);
+	r->bad |= !hello->packets;
+}
+
 static void get_hello(struct reader *r, struct frame *f)
 {
 	struct frame_hello *h = &f->hello;
@@ -24,10 +41,8 @@ static void get_hello(struct reader *r, struct frame *f)
 	h->protection = get_u32(r);
 	h->message_size = get_u32(r);
 	h->max_grants = get_u16(r);
-	while (!r->bad && r->left) {
-		get_u16(r);
-		get_bytes(r, get_u16(r));
-	}
+	while (!r->bad && r->left)
+		get_extension(r, h);
 	r->bad |= h->version_min > h->version_max || !h->credits || !h->message_size;
 	r->bad |= h->role != ROLE_CLIENT && h->role != ROLE_SERVER;
 }
@@ -46,6 +61,11 @@ static void put_hello(struct writer *w, const struct frame *f)
 	put_u32(w, h->protection);
 	put_u32(w, h->message_size);
 	put_u16(w, h->max_grants);
+	if (!h->packets)
+		return;
+	put_u16(w, EXTENSION_PACKETS);
+	put_u16(w, 1);
+	put_u8(w, h->packets);
 }
 
 static void get_endpoint(struct reader *r, struct frame *f)

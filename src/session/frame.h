@@ -72,6 +72,12 @@ struct frame_hello {
 	uint32_t protection;
 	uint32_t message_size;
 	uint16_t max_grants;
+	uint8_t packets; /* extension 1: FRAME_PACKETS_…; 0: there is none */
+};
+
+/* How packets are protected; a client: mask offered; a server: the one chosen. */
+enum {
+	FRAME_PACKETS_AES_256_GCM = 1,
 };
 
 enum frame_role {

@@ -11,6 +11,7 @@
 #include "session/cm.h"
 #include "session/error.h"
 #include "session/identity.h"
+#include "session/packets.h"
 #include "session/session.h"
 #include "session/sizes.h"
 
@@ -163,6 +164,7 @@ static int send_hello(struct srdma_session *session)
 
 	frame.hello.protection =
 	        session->protection ? session->protection->bit : offer(session);
+	frame.hello.packets = session->client ? packets_offer(session) : session->packets;
 	return send_covered(session, &frame);
 }
 
@@ -234,8 +236,9 @@ static int open_endpoint(struct srdma_session *session, const struct frame_hello
 	                &remote_length))
 		return fail(SRDMA_ESYSTEM, "cannot read a socket's address: %s",
 		            errno_text(errno));
-	return session->worker->transport->open(session->worker, &plan,
-	                                        &session->endpoint);
+	error = session->worker->transport->open(session->worker, &plan,
+	                                         &session->endpoint);
+	return error ? error : packets_protect(session);
 }
 
 static int check_hello(struct srdma_session *session, const struct frame_hello *hello)
@@ -263,6 +266,7 @@ static int check_hello(struct srdma_session *session, const struct frame_hello *
 static int accept_hello(struct srdma_session *session, const struct frame_hello *hello)
 {
 	const uint64_t *number = session->worker->options.number;
+	int error;
 
 	session->protection = protection_choose(hello->protection,
 	                                        (uint32_t)number[SRDMA_OPT_PROTECTION],
@@ -283,7 +287,8 @@ static int accept_hello(struct srdma_session *session, const struct frame_hello 
 		            hello->connect == SRDMA_CONNECT_CM ? "cm" : "direct",
 		            hello->connect == SRDMA_CONNECT_CM ? "direct" : "cm");
 	session->connect = hello->connect;
-	return send_hello(session);
+	error = packets_choose(session, hello->packets);
+	return error ? error : send_hello(session);
 }
 
 /* A server's choice must be one that we gave it. */
@@ -296,7 +301,7 @@ static int take_choice(struct srdma_session *session, const struct frame_hello *
 	if (!session->protection || hello->connect != session->connect)
 		return fail(SRDMA_EPROTOCOL, "%s chose what it was not offered",
 		            session->name);
-	return 0;
+	return packets_take_choice(session, hello->packets);
 }
 
 static int send_endpoint(struct srdma_session *session, uint16_t cm_port)

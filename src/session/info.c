@@ -87,6 +87,7 @@ int srdma_session_attestation(const struct srdma_session *session,
 	snprintf(a.protection, sizeof(a.protection), "%s", session->protection->name);
 	a.connect = session->connect;
 	a.transport = session->endpoint->transport->number;
+	a.packets_protected = session->packets;
 	session->endpoint->transport->attest(session->endpoint, &a);
 	memcpy(attestation, &a, size < sizeof(a) ? size : sizeof(a));
 	return 0;

@@ -32,6 +32,8 @@ static const struct {
 	[SRDMA_OPT_TRANSPORT] = { "transport", SRDMA_TRANSPORT_VERBS,
 	                          SRDMA_TRANSPORT_VERBS, SRDMA_TRANSPORT_FABRIC },
 	[SRDMA_OPT_MAX_HANDSHAKES] = { "handshakes", 4096, 1, 1000000 },
+	[SRDMA_OPT_PACKET_PROTECTION] = { "packet protection", SRDMA_PACKETS_OFF,
+	                                  SRDMA_PACKETS_OFF, SRDMA_PACKETS_REQUIRED },
 };
 
 void options_init(struct options *options)

@@ -6,7 +6,7 @@
 #include "srdma.h"
 
 #define TEXT_OPTIONS   (SRDMA_OPT_FABRIC_PROVIDER + 1)
-#define NUMBER_OPTIONS (SRDMA_OPT_MAX_HANDSHAKES + 1)
+#define NUMBER_OPTIONS (SRDMA_OPT_PACKET_PROTECTION + 1)
 
 struct options {
 	char *text[TEXT_OPTIONS];

@@ -163,6 +163,7 @@ struct srdma_session {
 	struct handshake *handshake; /* NULL once established */
 
 	const struct protection *protection;
+	uint8_t packets; /* FRAME_PACKETS_…; 0: in clear */
 	enum srdma_connect connect;
 	struct rdma_cm_id *cm_id;
 	bool cm_connected;

@@ -110,6 +110,16 @@ struct endpoint_plan {
 	bool one_sided; /* the peer may be granted access by the device */
 };
 
+/* Keys of single packets, for one endpoint: docs/protocol.md. */
+struct packet_key {
+	uint8_t key[32];
+	uint8_t iv[12];
+};
+
+struct packet_keys {
+	struct packet_key send, receive;
+};
+
 struct transport {
 	const char *name;
 	enum srdma_transport number; /* in HELLO, too */
@@ -130,6 +140,10 @@ struct transport {
 	            struct endpoint **out);
 	/* What the peer must know; its secrets are the caller's to wipe. */
 	void (*describe)(const struct endpoint *endpoint, struct frame *out);
+	/* Whether the device can protect each packet of an endpoint by keys; and: before
+	 * learn(), let it. NULL where none ever can. */
+	bool (*can_protect)(void);
+	int (*protect)(struct endpoint *endpoint, const struct packet_keys *keys);
 	/* The peer's description came; and: go on to what it describes. */
 	int (*learn)(struct endpoint *endpoint, const struct frame *peer);
 	int (*connect)(struct endpoint *endpoint, const struct frame *peer);

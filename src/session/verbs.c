@@ -161,6 +161,18 @@ static void describe(const struct endpoint *base, struct frame *out)
 	memcpy(out->endpoint.gid, endpoint->gid.gid.raw, sizeof(out->endpoint.gid));
 }
 
+static int protect(struct endpoint *base, const struct packet_keys *keys)
+{
+	struct verbs_endpoint *endpoint = to_verbs(base);
+	int error = device_protect(endpoint->qp, keys);
+
+	if (error)
+		return fail(SRDMA_ESYSTEM, "%s cannot protect the packets of %s: %s",
+		            adapter_name(endpoint->adapter), base->peer,
+		            errno_text(error));
+	return 0;
+}
+
 static int learn(struct endpoint *endpoint, const struct frame *peer)
 {
 	to_verbs(endpoint)->peer_psn = peer->endpoint.psn;
@@ -266,6 +278,8 @@ const struct transport transport_verbs = {
 	.end = end,
 	.open = open_endpoint,
 	.describe = describe,
+	.can_protect = device_can_protect,
+	.protect = protect,
 	.learn = learn,
 	.connect = connect_to,
 	.confirm = confirm,

@@ -2,6 +2,7 @@
 #include "forge.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
@@ -15,6 +16,7 @@
 #include "../unit/lib/deadline.h"
 #include "wire/headers.h"
 #include "wire/icrc.h"
+#include "wire/protected.h"
 
 enum { ETHERNET = 14, PACKET_MOST = 4200, TAP_MS = 5000 };
 
@@ -62,30 +64,52 @@ static uint32_t icrc_of(const struct forger *forger, const uint8_t *bytes, size_
 	return icrc(headers.ip, bytes, length);
 }
 
+void forge_bytes(struct forger *forger, const uint8_t *bytes, size_t length)
+{
+	struct sockaddr_in there = { .sin_family = AF_INET,
+		                     .sin_port = htons(ROCE_PORT),
+		                     .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	uint32_t sum = htole32(icrc_of(forger, bytes, length));
+	struct iovec parts[] = { { (void *)bytes, length }, { &sum, ICRC_LENGTH } };
+	struct msghdr message = { .msg_name = &there,
+		                  .msg_namelen = sizeof(there),
+		                  .msg_iov = parts,
+		                  .msg_iovlen = 2 };
+
+	CHECK_CALL(sendmsg(forger->socket, &message, 0));
+	forger->sent++;
+}
+
 void forge(struct forger *forger, const struct roce *packet)
 {
-	const struct sockaddr_in there = { .sin_family = AF_INET,
-		                           .sin_port = htons(ROCE_PORT),
-		                           .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	uint8_t bytes[PACKET_MOST] = { 0 };
 	size_t length = roce_encode(packet, bytes, sizeof(bytes));
-	uint32_t sum;
 
 	CHECK(length && packet->length <= PACKET_MOST - ROCE_HEADERS_MAX - 8);
 	if (packet->length)
 		memcpy(bytes + length, packet->payload, packet->length);
-	length += packet->length + roce_padding(packet->length);
-	sum = icrc_of(forger, bytes, length);
-	for (unsigned int i = 0; i < ICRC_LENGTH; i++)
-		bytes[length++] = (uint8_t)(sum >> 8 * i);
-	CHECK_CALL(sendto(forger->socket, bytes, length, 0, (const void *)&there,
-	                  sizeof(there)));
-	forger->sent++;
+	forge_bytes(forger, bytes,
+	            length + packet->length + roce_padding(packet->length));
 }
 
 int tap_open(void)
 {
 	return socket(AF_PACKET, SOCK_RAW, htons(ETH_P_IP));
+}
+
+static bool decode(struct tapped *tapped)
+{
+	struct protected_packet protected;
+
+	if (!opcode_is_protected(*tapped->bth))
+		return roce_decode(tapped->bth, tapped->length + ICRC_LENGTH,
+		                   &tapped->packet) == ROCE_OK;
+	if (protected_decode(tapped->bth, tapped->length, &protected) != ROCE_OK)
+		return false;
+	tapped->packet = (struct roce){ .opcode = protected.operation,
+		                        .dest_qpn = protected.dest_qpn,
+		                        .psn = protected.psn };
+	return true;
 }
 
 static bool is_wanted(struct tapped *tapped, size_t length, uint8_t opcode, uint32_t qpn)
@@ -97,11 +121,13 @@ static bool is_wanted(struct tapped *tapped, size_t length, uint8_t opcode, uint
 		return false;
 	header = (ip[0] & 15) * 4u;
 	udp = ip + header;
-	return ip[9] == IPPROTO_UDP && length > ETHERNET + header + UDP_LENGTH &&
-	       (udp[2] << 8 | udp[3]) == ROCE_PORT &&
-	       roce_decode(udp + UDP_LENGTH, length - ETHERNET - header - UDP_LENGTH,
-	                   &tapped->packet) == ROCE_OK &&
-	       tapped->packet.opcode == opcode &&
+	if (ip[9] != IPPROTO_UDP ||
+	    length <= ETHERNET + header + UDP_LENGTH + ICRC_LENGTH ||
+	    (udp[2] << 8 | udp[3]) != ROCE_PORT)
+		return false;
+	tapped->bth = udp + UDP_LENGTH;
+	tapped->length = length - ETHERNET - header - UDP_LENGTH - ICRC_LENGTH;
+	return decode(tapped) && tapped->packet.opcode == opcode &&
 	       (!qpn || tapped->packet.dest_qpn == qpn);
 }
 

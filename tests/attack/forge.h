@@ -29,17 +29,23 @@ void forger_close(struct forger *forger);
 /* Encodes it, with an ICRC that is right, and sends it. */
 void forge(struct forger *forger, const struct roce *packet);
 
-/* A packet as it crossed the wire. */
+/* Sends these bytes, BTH first, and an ICRC that is right. */
+void forge_bytes(struct forger *forger, const uint8_t *bytes, size_t length);
+
+/* A packet as it crossed the wire: of one that is protected, `packet` has no more than
+ * its BTH tells. */
 struct tapped {
 	struct roce packet;
+	const uint8_t *bth; /* in `bytes` */
+	size_t length;      /* from there, without ICRC */
 	uint8_t bytes[65536];
 };
 
 /* A socket that sees all that crosses the loopback interface from now on; -1 without the
  * right to one. */
 int tap_open(void);
-/* The next packet to port 4791 with that opcode and destination (0: any); false when
- * none came within some seconds. */
+/* The next packet to port 4791 with that opcode of RC, protected or not, and that
+ * destination (0: any); false when none came within some seconds. */
 bool tap_next(int tap, uint8_t opcode, uint32_t qpn, struct tapped *tapped);
 
 #endif

@@ -90,15 +90,15 @@ uint32_t victim_psn(const struct victim *victim)
 	return attr.rq_psn;
 }
 
-/* In clear, the key is in each WRITE of the peer's for all to see. Of a sealed session it
- * is never on the wire: the attacker is given the one of the same memory. */
+/* In clear, the key is in each WRITE of the peer's for all to see. Where it is never on
+ * the wire, the attacker is given the one of the same memory. */
 static void see_key(struct victim *victim)
 {
 	static struct tapped tapped;
 	struct duo *duo = &victim->duo;
 	int tap;
 
-	if (victim->kind == SEALED) {
+	if (victim->kind != SECRET_PSN) {
 		victim->rkey = ((struct ibv_mr *)victim->buffer->region.handle)->rkey;
 		return;
 	}
@@ -119,6 +119,8 @@ static void open_session(struct victim *victim)
 	struct srdma_grant *grant;
 
 	duo_protection = victim->kind == SEALED ? 0 : SRDMA_PROTECTION_NONE;
+	duo_packets = victim->kind == PROTECTED ? SRDMA_PACKETS_REQUIRED
+	                                        : SRDMA_PACKETS_OFF;
 	duo_open(duo);
 	CHECK_SRDMA(srdma_context_set_number(duo->client.context, SRDMA_OPT_ACK_TIMEOUT,
 	                                     ACK_TIMEOUT));
@@ -212,7 +214,7 @@ static uint8_t opcode_on_wire(const struct victim *victim, enum ibv_wr_opcode as
 {
 	if (victim->kind == UNPROTECTED)
 		return asked == IBV_WR_RDMA_READ ? RC_READ_REQUEST : RC_SEND_ONLY;
-	if (victim->kind == SECRET_PSN && asked == IBV_WR_RDMA_READ)
+	if (victim->kind != SEALED && asked == IBV_WR_RDMA_READ)
 		return RC_READ_REQUEST;
 	return RC_SEND_ONLY_IMM;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whom the attacks are made on: queue pairs as a program without protection has them, and
- * sessions of libsrdma, in clear and sealed.
+ * sessions of libsrdma: in clear, sealed, and with packets that the device protects.
  */
 #ifndef ATTACK_VICTIM_H
 #define ATTACK_VICTIM_H
@@ -17,6 +17,7 @@ enum victim_kind {
 	UNPROTECTED, /* PSN 0, and whatever else is guessed from counters known */
 	SECRET_PSN,  /* a session with --data-protection=none */
 	SEALED,
+	PROTECTED, /* in clear again, and each packet protected by the device */
 	VICTIM_KINDS
 };
 

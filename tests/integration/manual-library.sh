@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Each function of libsrdma has a manual page with the prototype that the header has, each option
+# Each function of libsrdma, and of libmockrdma's own, has a manual page with the prototype that the header has, each option
 # and code is described, and mandoc and groff have nothing to say about any page.
 # variants: plain
 . "$(dirname "$0")/../lib.sh"
@@ -16,7 +16,8 @@ same() {
 }
 
 # --- every function has a page ---
-nm -D --defined-only "$BUILD/lib/libsrdma.so" | awk '$3 ~ /^srdma_/ { print $3 }' | sort >exported
+nm -D --defined-only "$BUILD/lib/libsrdma.so" "$BUILD/lib/libmockrdma.so" |
+	awk '$3 ~ /^(srdma|mockrdma)_/ { sub(/@.*/, "", $3); print $3 }' | sort >exported
 {
 	for page in "$TOP"/man/*.3; do basename "$page" .3; done
 	"$TOP/scripts/man-links" "$TOP"/man/*.3 | cut -d' ' -f1
@@ -26,8 +27,11 @@ grep -vxF srdma pages >functions # the introduction
 same "functions with a page" exported functions
 
 # --- with its prototype: names, types and arguments, in any layout ---
-sed 's|/\*.*\*/||' "$header" | tr '\n' ' ' | grep -oE 'SRDMA_API [^;{]*srdma_[a-z_]+\([^;]*\);' |
-	sed -E 's/^SRDMA_API //; s/[[:space:]]+/ /g; s/ *\* */*/g' | sort >prototypes
+{
+	sed 's|/\*.*\*/||' "$header" | tr '\n' ' ' | grep -oE 'SRDMA_API [^;{]*srdma_[a-z_]+\([^;]*\);'
+	sed 's|/\*.*\*/||; s/^int mockrdma_/MOCK_API &/' "$TOP"/include/mockrdma*.h | tr '\n' ' ' |
+		grep -oE 'MOCK_API int mockrdma_[a-z_]+\([^;]*\);'
+} | sed -E 's/^[A-Z]+_API //; s/[[:space:]]+/ /g; s/ *\* */*/g' | sort >prototypes
 awk '
 /^\.Ft / { type = substr($0, 5); gsub(/"/, "", type) }
 /^\.Fo / { name = $2; arguments = "" }

@@ -267,6 +267,34 @@ static void extensions_of_hello(void **state)
 	         SRDMA_EPROTOCOL);
 }
 
+/* The one that this version knows: once, of one byte, which says something. */
+static void packets_of_hello(void **state)
+{
+	static const uint8_t again[] = { 0, 1, 0, 1, 1 };
+	uint8_t bytes[FRAME_MAX];
+	struct frame frame = hello(), out;
+	size_t plain = frame_encode(&frame, bytes), length, used;
+
+	(void)state;
+	CHECK_EQ(frame_parse(bytes, plain, &out, &used), 0);
+	CHECK_EQ(out.hello.packets, 0);
+	frame.hello.packets = FRAME_PACKETS_AES_256_GCM;
+	length = frame_encode(&frame, bytes);
+	CHECK_EQ(length, plain + sizeof(again));
+	CHECK_BYTES(bytes + plain, again, sizeof(again));
+	CHECK_EQ(frame_parse(bytes, length, &out, &used), 0);
+	CHECK_EQ(out.hello.packets, FRAME_PACKETS_AES_256_GCM);
+	memcpy(bytes + length, again, sizeof(again));
+	bytes[7] = (uint8_t)(bytes[7] + sizeof(again));
+	CHECK_EQ(frame_parse(bytes, length + sizeof(again), &out, &used),
+	         SRDMA_EPROTOCOL);
+	bytes[7] = (uint8_t)(bytes[7] - sizeof(again));
+	bytes[length - 1] = 0;
+	CHECK_EQ(frame_parse(bytes, length, &out, &used), SRDMA_EPROTOCOL);
+	bytes[plain + 3] = 0; /* of no byte: then one is left over */
+	CHECK_EQ(frame_parse(bytes, length, &out, &used), SRDMA_EPROTOCOL);
+}
+
 static void text_of_errors_is_plain(void **state)
 {
 	struct frame frame = { .type = FRAME_ERROR,
@@ -349,6 +377,7 @@ int main(void)
 		cmocka_unit_test(rules_of_grant),
 		cmocka_unit_test(rules_of_length),
 		cmocka_unit_test(extensions_of_hello),
+		cmocka_unit_test(packets_of_hello),
 		cmocka_unit_test(text_of_errors_is_plain),
 		cmocka_unit_test(descriptions_have_no_secrets),
 		cmocka_unit_test(random_bytes),

@@ -152,6 +152,7 @@ void duo_certificate(struct duo_end *end, const char *name, const char *authorit
 }
 
 unsigned duo_protection;
+enum srdma_packets duo_packets;
 
 const char *duo_provider(void)
 {
@@ -173,6 +174,8 @@ static void protect(struct duo_end *end)
 	if (duo_protection)
 		CHECK_SRDMA(srdma_context_set_number(end->context, SRDMA_OPT_PROTECTION,
 		                                     duo_protection));
+	CHECK_SRDMA(srdma_context_set_number(end->context, SRDMA_OPT_PACKET_PROTECTION,
+	                                     duo_packets));
 }
 
 void duo_open(struct duo *duo)

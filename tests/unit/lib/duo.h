@@ -55,6 +55,8 @@ struct duo {
 
 /* Mask of enum srdma_protection for the contexts to come; 0: as the library has it. */
 extern unsigned duo_protection;
+/* Likewise: SRDMA_OPT_PACKET_PROTECTION. */
+extern enum srdma_packets duo_packets;
 
 /*
  * DUO_FABRIC=PROVIDER in the environment: sessions by that provider of libfabric, in
