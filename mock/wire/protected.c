@@ -19,12 +19,13 @@ enum roce_error protected_decode(const void *data, size_t length,
 {
 	struct reader r = reader_of(data, length);
 	const uint8_t *bth = read_bytes(&r, BTH_LENGTH);
-	struct reader fields = reader_of(bth, bth ? BTH_LENGTH : 0);
+	struct reader fields;
 
 	memset(packet, 0, sizeof(*packet));
 	packet->number = read_number(&r, PROTECTED_NUMBER);
 	if (r.bad || reader_left(&r) < PROTECTED_TAG)
 		return ROCE_TRUNCATED;
+	fields = reader_of(bth, BTH_LENGTH);
 	packet->operation = read_u8(&fields);
 	if (!opcode_is_protected(packet->operation))
 		return ROCE_OPCODE;

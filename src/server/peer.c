@@ -416,13 +416,14 @@ static void log_established(const struct peer *peer, const struct srdma_attestat
 	json_bool(&fields, "psn_exchanged", a->checked == SRDMA_ATTESTED_ALL);
 	json_bool(&fields, "proven", attested_all(a));
 	about.fields = &fields;
-	log_about(&about,
-	          "established from %s on %s, %s, data protection %s, %s%s%s%s%s%sproof %s",
-	          srdma_session_address(peer->session), a->device, attested_connect(a),
-	          a->protection, a->packets_protected ? "packets protected, " : "",
-	          *a->psn_local ? "PSN hashes: ours " : "", a->psn_local,
-	          *a->psn_local ? ", theirs " : "", a->psn_peer,
-	          *a->psn_local ? ", " : "", attested_all(a) ? "verified" : "MISSING");
+	log_about(
+	        &about,
+	        "established from %s on %s, %s, data protection %s, %s%s%s%s%s%sproof %s",
+	        srdma_session_address(peer->session), a->device, attested_connect(a),
+	        a->protection, a->packets_protected ? "packets protected, " : "",
+	        *a->psn_local ? "PSN hashes: ours " : "", a->psn_local,
+	        *a->psn_local ? ", theirs " : "", a->psn_peer, *a->psn_local ? ", " : "",
+	        attested_all(a) ? "verified" : "MISSING");
 	json_free(&fields);
 }
 

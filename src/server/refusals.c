@@ -29,8 +29,8 @@ static const struct {
 	{ "drop_old_psn", 1 }, /* a PSN that never was */
 	{ "drop_guess", 1 },   /* so many of those that more are ignored */
 	{ "drop_answer_guess", 1 },
-	{ "drop_plain", 1 }, /* in clear, where packets are protected */
-	{ "drop_tag", 1 },   /* … by other keys, or altered */
+	{ "drop_plain", 1 },                /* in clear, where packets are protected */
+	{ "drop_tag", 1 },                  /* … by other keys, or altered */
 	{ "nak_remote_access", 1 },         /* a key or range that is not granted */
 	{ "drop_access", 1 },               /* the same, unanswered */
 	{ "resp_remote_access_errors", 1 }, /* mlx5 */

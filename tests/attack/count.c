@@ -9,12 +9,11 @@
 #include "../unit/lib/check.h"
 #include "../unit/lib/deadline.h"
 
-const char *const requests_refused[] = {
-	"duplicate_request", "out_of_seq_request", "drop_gap",
-	"drop_old_psn",      "drop_unknown_qp",    "drop_qp_state",
-	"drop_address",      "drop_guess",         "drop_plain",
-	NULL
-};
+const char *const requests_refused[] = { "duplicate_request", "out_of_seq_request",
+	                                 "drop_gap",          "drop_old_psn",
+	                                 "drop_unknown_qp",   "drop_qp_state",
+	                                 "drop_address",      "drop_guess",
+	                                 "drop_plain",        NULL };
 const char *const answers_refused[] = { "drop_answer_psn", "drop_answer_guess",
 	                                "drop_plain", NULL };
 

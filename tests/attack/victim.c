@@ -119,8 +119,8 @@ static void open_session(struct victim *victim)
 	struct srdma_grant *grant;
 
 	duo_protection = victim->kind == SEALED ? 0 : SRDMA_PROTECTION_NONE;
-	duo_packets = victim->kind == PROTECTED ? SRDMA_PACKETS_REQUIRED
-	                                        : SRDMA_PACKETS_OFF;
+	duo_packets =
+	        victim->kind == PROTECTED ? SRDMA_PACKETS_REQUIRED : SRDMA_PACKETS_OFF;
 	duo_open(duo);
 	CHECK_SRDMA(srdma_context_set_number(duo->client.context, SRDMA_OPT_ACK_TIMEOUT,
 	                                     ACK_TIMEOUT));

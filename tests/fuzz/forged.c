@@ -7,7 +7,8 @@
  * anything allocated; and the work goes on afterwards as if there had been none.
  *
  * What is not forgery here: whoever knows queue pair, PSN and addresses is the peer, for
- * all that the specification knows.
+ * all that the specification knows. Unless each packet is protected: then he may know all
+ * of that, and alter what he has recorded, too.
  */
 #include <infiniband/verbs.h>
 #include <sanitizer/allocator_interface.h>
@@ -20,6 +21,7 @@
 #include "lib/packets.h"
 #include "lib/processes.h"
 #include "link/roce.h"
+#include "mockrdma.h"
 #include "transport/wire.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -34,6 +36,7 @@ enum {
 	PSNS = 1 << 24,
 	GROWTH_MOST = 4096, /* bytes */
 	ROUNDS = 20,
+	RECEIVES = 8,
 };
 
 /* The one who asks and the one who answers, who have a reliable connection; and
@@ -54,6 +57,7 @@ static struct {
 	/* Genuine packets: those of work that is done, and those on their way. */
 	struct packet_bytes recorded[RECORDED], held[RECORDED];
 	unsigned int records, holds;
+	bool protected;
 	enum { DELIVER, HOLD, DISCARD } network;
 	unsigned int sent; /* while it discards */
 } w;
@@ -114,10 +118,17 @@ static void open_side(struct side *side)
 	side->datagrams = make_qp(side, IBV_QPT_UD);
 }
 
+/* A key for each direction. */
 static void connect_side(struct side *side, const struct side *other)
 {
-	packets_connect(side->qp, other->qp->qp_num, &w.path.local);
-	packets_connect(side->datagrams, 0, &w.path.local);
+	struct mockrdma_protection keys = {
+		.send.key[0] = side == &w.asking,
+		.receive.key[0] = side != &w.asking,
+	};
+
+	packets_connect(side->qp, other->qp->qp_num, &w.path.local,
+	                w.protected ? &keys : NULL);
+	packets_connect(side->datagrams, 0, &w.path.local, NULL);
 }
 
 static void close_side(struct side *side)
@@ -325,6 +336,8 @@ static unsigned int replay(void)
 	const struct packet_bytes *packet = &w.recorded[byte() % w.records];
 
 	packets_arrive(&w.path, packet->bytes, packet->length);
+	if (w.protected)
+		return 0;
 	return packet->bytes[0] == RC_READ_REQUEST ? PIECE / PACKETS_MTU + 1 : 1;
 }
 
@@ -340,9 +353,44 @@ static void noise(void)
 	packets_arrive(&w.path, bytes, length);
 }
 
+/* Of a protected connection, in clear. */
+static void with_all_known(void)
+{
+	struct roce packet = genuine();
+
+	if (!is_datagram(&packet))
+		send_forged(&w.path, &packet, 0);
+}
+
+/* A genuine one that is on its way, with another octet somewhere. */
+static void altered(void)
+{
+	enum { VARIANT_OCTET = 4 }; /* which switches may alter */
+	struct packet_bytes packet = w.held[byte() % w.holds];
+	size_t at = word() % packet.length;
+
+	if (at == VARIANT_OCTET)
+		return;
+	packet.bytes[at] ^= (uint8_t)(1 + byte() % 255);
+	packets_arrive(&w.path, packet.bytes, packet.length - byte() % 4);
+}
+
+/* Nothing of it costs a packet, but what goes to queue pairs for datagrams. */
+static unsigned int forge_protected(void)
+{
+	switch (byte() % 4) {
+	case 0: with_all_known(); return 0;
+	case 1: altered(); return 0;
+	case 2: return replay();
+	default: from_a_wrong_address(); return 0;
+	}
+}
+
 /* How many packets it may cost. */
 static unsigned int forge(void)
 {
+	if (w.protected)
+		return forge_protected();
 	switch (byte() % 7) {
 	case 0: to_a_wrong_qp(); return 0;
 	case 1: from_a_wrong_address(); return 0;
@@ -412,6 +460,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	w.in = (struct input){ data, data + size };
 	w.records = w.holds = 0;
+	w.protected = byte() % 2;
 	w.network = HOLD;
 	open_side(&w.asking);
 	open_side(&w.answering);
@@ -420,12 +469,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	post_receive(&w.answering, w.answering.datagrams, 2 * PIECE);
 	post_receive(&w.asking, w.asking.datagrams, 2 * PIECE);
 	post_receive(&w.asking, w.asking.qp, 3 * PIECE);
-	/* Of both messages: who knows of no receive does not send. */
-	post_receive(&w.answering, w.answering.qp, 0);
-	post_receive(&w.answering, w.answering.qp, 0);
+	/* Of both messages, and more: who knows of no receive does not send. */
+	for (int i = 0; i < RECEIVES; i++)
+		post_receive(&w.answering, w.answering.qp, 0);
 	work();
 	work_done();
 	work(); /* on its way … */
+	MUST(w.holds);
 	under_attack();
 	work_done(); /* … and done, as if nothing had been */
 	close_side(&w.asking);

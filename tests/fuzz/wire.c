@@ -89,7 +89,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void connect_qp(unsigned int index)
 {
 	packets_connect(w.qp[index], w.qp[index < 2 ? !index : index]->qp_num,
-	                &w.path.local);
+	                &w.path.local, NULL);
 }
 
 static void open_all(void)

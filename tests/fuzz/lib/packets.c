@@ -7,6 +7,7 @@
 #include "host/inside.h"
 #include "lib/processes.h"
 #include "link/roce.h"
+#include "mockrdma.h"
 #include "transport/wire.h"
 
 uint64_t packets_now = 1000;
@@ -88,7 +89,8 @@ static int mask_of(enum ibv_qp_state state, enum ibv_qp_type type)
 	}
 }
 
-void packets_connect(struct ibv_qp *qp, uint32_t dest_qpn, const union ibv_gid *gid)
+void packets_connect(struct ibv_qp *qp, uint32_t dest_qpn, const union ibv_gid *gid,
+                     const struct mockrdma_protection *keys)
 {
 	static const enum ibv_qp_state steps[] = { IBV_QPS_INIT, IBV_QPS_RTR,
 		                                   IBV_QPS_RTS };
@@ -112,6 +114,8 @@ void packets_connect(struct ibv_qp *qp, uint32_t dest_qpn, const union ibv_gid *
 	for (unsigned int i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		attr.qp_state = steps[i];
 		MUST(!ibv_modify_qp(qp, &attr, mask_of(steps[i], qp->qp_type)));
+		if (keys && steps[i] == IBV_QPS_INIT)
+			MUST(!mockrdma_qp_protect(qp, keys));
 	}
 }
 

@@ -27,8 +27,11 @@ struct ibv_context *packets_begin(void (*sent)(const struct packet_bytes *packet
 /* What the system's clock is to say. */
 extern uint64_t packets_now;
 
-/* To RTS: PSNs start with PACKETS_PSN, and the other end is where the GID says. */
-void packets_connect(struct ibv_qp *qp, uint32_t dest_qpn, const union ibv_gid *gid);
+/* To RTS: PSNs start with PACKETS_PSN, and the other end is where the GID says. With keys
+ * each packet is protected; NULL: none is. */
+struct mockrdma_protection;
+void packets_connect(struct ibv_qp *qp, uint32_t dest_qpn, const union ibv_gid *gid,
+                     const struct mockrdma_protection *keys);
 /* As if it had arrived; in memory of just that size, so that a step too far is seen. */
 void packets_arrive(const struct net_path *path, const uint8_t *bytes, size_t length);
 
