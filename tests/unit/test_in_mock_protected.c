@@ -3,7 +3,6 @@
  * docs/protocol.md gives. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -13,11 +12,14 @@
 
 static unsigned int from_hex(const char *hex, uint8_t *to)
 {
-	unsigned int length = 0, value;
+	unsigned int length = 0;
 
-	for (; *hex; hex += 2, length++) {
-		assert_int_equal(sscanf(hex, "%2x", &value), 1);
-		to[length] = (uint8_t)value;
+	for (; *hex; hex += 2) {
+		const char digits[] = { hex[0], hex[1], '\0' };
+		char *end;
+
+		to[length++] = (uint8_t)strtoul(digits, &end, 16);
+		assert_int_equal(*end, '\0');
 	}
 	return length;
 }
