@@ -3,7 +3,9 @@
  * One-sided writes of 1 MiB through a session, as ib_write_bw does without one: two
  * processes, several writes under way, each with a region that is cached. Prints MB/s.
  *
- *   session_bw CERTIFICATES sealed|none
+ *   session_bw CERTIFICATES sealed|none|packets
+ *
+ * packets: in clear, and the device protects each packet (MOCKRDMA_LINK=roce).
  */
 #include <poll.h>
 #include <srdma.h>
@@ -52,7 +54,9 @@ static struct srdma_context *new_context(const char *certificates, const char *w
                                          const char *how)
 {
 	uint64_t protection =
-	        strcmp(how, "none") ? SRDMA_PROTECTION_SEALED : SRDMA_PROTECTION_NONE;
+	        strcmp(how, "sealed") ? SRDMA_PROTECTION_NONE : SRDMA_PROTECTION_SEALED;
+	uint64_t packets =
+	        strcmp(how, "packets") ? SRDMA_PACKETS_OFF : SRDMA_PACKETS_REQUIRED;
 	struct srdma_context *context;
 	char name[32];
 
@@ -64,6 +68,7 @@ static struct srdma_context *new_context(const char *certificates, const char *w
 	set_file(context, SRDMA_OPT_KEY, certificates, name);
 	set_file(context, SRDMA_OPT_CA, certificates, "ca.pem");
 	if (srdma_context_set_number(context, SRDMA_OPT_PROTECTION, protection) ||
+	    srdma_context_set_number(context, SRDMA_OPT_PACKET_PROTECTION, packets) ||
 	    srdma_context_set_number(context, SRDMA_OPT_MESSAGE_SIZE, MESSAGE) ||
 	    srdma_context_set_number(context, SRDMA_OPT_SPIN, SPIN) ||
 	    srdma_context_load(context))
@@ -204,7 +209,7 @@ int main(int argc, char **argv)
 	double rate;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: session_bw CERTIFICATES sealed|none\n");
+		fprintf(stderr, "usage: session_bw CERTIFICATES sealed|none|packets\n");
 		return 2;
 	}
 	if (pipe(port) < 0)
