@@ -3,7 +3,9 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "session/error.h"
 
@@ -11,9 +13,20 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fabric_library library;
 static void *handle;
 
+/*
+ * With its cache, libfabric (verbs, efa) leaves memory registered that was deregistered,
+ * and the peer's key in force: what is revoked has to be out of reach. It reads this as
+ * it is loaded.
+ */
+static void *open_library(void)
+{
+	setenv("FI_MR_CACHE_MAX_COUNT", "0", true);
+	return dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
+}
+
 static int load(void)
 {
-	void *loaded = dlopen("libfabric.so.1", RTLD_NOW | RTLD_LOCAL);
+	void *loaded = open_library();
 	const struct {
 		const char *name;
 		void *place;

@@ -155,7 +155,9 @@ static struct frame good_hello(void)
 		               .hello = { .version_min = 1,
 		                          .version_max = 1,
 		                          .role = ROLE_CLIENT,
-		                          .transport = SRDMA_TRANSPORT_VERBS,
+		                          .transport = duo_provider()
+		                                               ? SRDMA_TRANSPORT_FABRIC
+		                                               : SRDMA_TRANSPORT_VERBS,
 		                          .connect = SRDMA_CONNECT_DIRECT,
 		                          .credits = 16,
 		                          .protection = SRDMA_PROTECTION_SEALED,
@@ -347,6 +349,8 @@ static void silent_without_proof(void **state)
 	struct hostile h;
 
 	(void)state;
+	if (duo_provider())
+		skip(); /* an ENDPOINT is of verbs */
 	start(600);
 	hostile_tls(&h);
 	hostile_send(&h, &frame);
@@ -583,6 +587,9 @@ static void own_message(enum message_type type, uint16_t credits, size_t length)
 {
 	static const char bytes[64];
 
+	/* It has none to give back: or it would find that it owes very many. */
+	duo.client.session->data.owed += credits;
+	duo.client.session->data.uncredited += credits;
 	CHECK_SRDMA(data_send_own(
 	        duo.client.session,
 	        &(struct message){ .head = { .type = type, .credits = credits },
@@ -689,6 +696,8 @@ static void altered_endpoint(void **state)
 static void another_psn_than_exchanged(void **state)
 {
 	(void)state;
+	if (duo_provider())
+		skip(); /* there are none */
 	duo_open(&duo);
 	set_time(&duo.server, SRDMA_OPT_STEP_TIMEOUT, 500);
 	set_time(&duo.client, SRDMA_OPT_STEP_TIMEOUT, 500);

@@ -88,6 +88,8 @@ static void by_ipv6_and_by_name(void **state)
 	struct srdma_attestation attestation;
 
 	(void)state;
+	if (duo_provider() && !strcmp(duo_provider(), "verbs"))
+		skip(); /* its provider lists no ::1 */
 	duo_open(&duo);
 	duo_start(&duo);
 	duo_dial(&duo, "::1");

@@ -144,6 +144,12 @@ static void killed_under_load(void **state)
 	next_client_is_served();
 }
 
+/* In clear, by a device: libfabric's tcp needs the peer's processor for it. */
+static bool is_read_without_it(void)
+{
+	return duo_protection && !(duo_provider() && !strcmp(duo_provider(), "tcp"));
+}
+
 /* Stopped, it does not answer; but in clear it still has its memory read, one-sidedly. */
 static void stopped(void **state)
 {
@@ -159,8 +165,8 @@ static void stopped(void **state)
 	CHECK_SRDMA(srdma_read(duo.server.session, buffer, 0, duo.server.remote, 5, 1,
 	                       &byte));
 	DUO_UNTIL(&duo, duo.server.completions == 1 || duo.server.closed);
-	CHECK_EQ(duo.server.failures, duo_protection ? 0 : 1);
-	CHECK_EQ(byte, duo_protection ? 0 : 1);
+	CHECK_EQ(duo.server.failures, is_read_without_it() ? 0 : 1);
+	CHECK_EQ(byte, is_read_without_it() ? 0 : 1);
 	DUO_UNTIL(&duo, duo.server.closed);
 	CHECK_EQ(duo.server.code, SRDMA_ETIMEOUT);
 	CHECK(strstr(duo.server.reason, "has been silent") != NULL);
