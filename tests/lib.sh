@@ -107,6 +107,17 @@ sends_unwritten() {
 	[ -z "$TEST_WRAP" ] || TEST_WRAP="$TEST_WRAP --undef-value-errors=no"
 }
 
+# forget_report REGEX...: what a sanitizer had to say of a process, if it has lines with each of these: of a program that is
+# not ours, where the test knows of it.
+forget_report() {
+	for _report in "${TEST_REPORTS:-/nowhere}".*; do
+		[ -e "$_report" ] || continue
+		_known=true
+		for _regex; do grep -qE -e "$_regex" "$_report" || _known=false; done
+		! $_known || rm "$_report"
+	done
+}
+
 # --- processes ---------------------------------------------------------------------------
 
 # spawn NAME [mock] PROGRAM ARG...: in the background, output to $TEST_TMP/NAME.log. The

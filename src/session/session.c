@@ -316,17 +316,12 @@ static void bury(struct srdma_session *session)
 
 	data_free(session);
 	memory_free(session);
-	if (session->endpoint)
-		session->endpoint->transport->free(session->endpoint);
-	session->endpoint = NULL;
 	worker_drop_timer(worker, &session->timer);
 	worker_drop_timer(worker, &session->expiry);
 	list_remove(&session->node);
 	worker->session_count--;
 	worker->admitted -= session->admitted;
 	list_append(&worker->dead, &session->node);
-	if (!worker->running)
-		session_reap(session);
 }
 
 /* A session that is just ending, in whose callbacks we are, is buried when its end is
@@ -397,16 +392,21 @@ int srdma_session_reject(struct srdma_session *session, int code, const char *re
 void srdma_session_free(struct srdma_session *session)
 {
 	struct srdma_worker *worker;
+	bool outside;
 
 	if (!session || session->freed)
 		return;
 	worker = session->worker;
+	outside = !worker->running;
 	if (worker->single && worker->running) {
 		/* Its worker goes with it, and cannot go while it runs. */
 		srdma_session_abort(session, "aborted");
 		return;
 	}
+	worker->running = true; /* others' callbacks may come of it */
 	session_discard(session);
+	if (outside)
+		worker_rest(worker);
 	if (worker->single) {
 		linger_finish(worker);
 		srdma_worker_free(worker);
@@ -416,6 +416,8 @@ void srdma_session_free(struct srdma_session *session)
 void session_reap(struct srdma_session *session)
 {
 	list_remove(&session->node);
+	if (session->endpoint)
+		session->endpoint->transport->free(session->endpoint);
 	identity_free(session->identity);
 	free(session->reason);
 	free(session);

@@ -218,6 +218,7 @@ void session_set_timer(struct srdma_session *session, uint64_t ms);
 void session_end(struct srdma_session *session);
 /* The caller is done with it; it is ended if need be, without callbacks. Once. */
 void session_discard(struct srdma_session *session);
+/* By worker_rest(): its endpoint and messages go with it. */
 void session_reap(struct srdma_session *session);
 
 /* SRDMA_ESTATE or the failure, unless operations can be started. */

@@ -226,10 +226,17 @@ static unsigned dispatch(struct srdma_worker *worker, int timeout_ms)
 	return handled;
 }
 
+/* What those who are still on the stack had in their hands. */
 static void reap(struct srdma_worker *worker)
 {
 	while (!list_empty(&worker->dead))
 		session_reap(container_of(worker->dead.next, struct srdma_session, node));
+}
+
+void worker_rest(struct srdma_worker *worker)
+{
+	reap(worker);
+	worker->running = false;
 }
 
 /* Whether a look at the descriptors can be put off: the completions keep us busy. */
@@ -284,9 +291,8 @@ int srdma_worker_run(struct srdma_worker *worker, int timeout_ms)
 		            "srdma_worker_run() was called from a callback");
 	worker->running = true;
 	result = run(worker, timeout_ms);
-	reap(worker);
+	worker_rest(worker);
 	set_alarm(worker);
-	worker->running = false;
 	/* Someone else polls the descriptor: what is left must show there. */
 	if (worker->again || !list_empty(&worker->attention))
 		srdma_worker_wake(worker);

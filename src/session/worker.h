@@ -80,4 +80,8 @@ void worker_kick(struct srdma_worker *worker);
  * completions. */
 unsigned worker_poll(struct srdma_worker *worker);
 
+/* Nobody is in callbacks any more: what was freed in them goes now, and `running` ends.
+ */
+void worker_rest(struct srdma_worker *worker);
+
 #endif
