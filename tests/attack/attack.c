@@ -20,6 +20,7 @@
 #include "aim.h"
 #include "answers.h"
 #include "count.h"
+#include "disconnect.h"
 #include "flood.h"
 #include "forge.h"
 #include "../unit/lib/check.h"
@@ -476,6 +477,7 @@ int main(int argc, char **argv)
 	stays = rc_open_device();
 	right = try_all();
 	right &= try_elsewhere();
+	right &= disconnect_all();
 	right &= flood(millions < 1 ? 500 : 5000);
 	right &= sweep(millions);
 	CHECK_EQ(ibv_close_device(stays), 0);
