@@ -30,7 +30,14 @@ for tool in openssl tar sha256sum; do
 done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/srdma-demo.XXXXXX") || exit 1
-host=$(mktemp -d -p "${MOCKRDMA_DIR:-/dev/shm}" mockrdma-demo.XXXXXX 2>/dev/null || mktemp -d) || exit 1
+# The queues of all processes, in memory where that has room for them: a container has 64 MiB there.
+place=${MOCKRDMA_DIR:-/dev/shm}
+room=$(df -Pk "$place" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }')
+if [ -z "${MOCKRDMA_DIR:-}" ] && [ "${room:-0}" -lt $((128 + 16 * clients)) ]; then
+	echo "demo: $place has ${room:-no} MiB: the mock's files are in ${TMPDIR:-/tmp}"
+	place=${TMPDIR:-/tmp}
+fi
+host=$(mktemp -d -p "$place" mockrdma-demo.XXXXXX 2>/dev/null || mktemp -d) || exit 1
 export MOCKRDMA_DIR=$host
 log=$work/server.log
 share=$work/share

@@ -29,9 +29,10 @@ certificates)
 	;;
 server)
 	mkdir "$work/data"
+	# Room for so few sessions' queues is in the 64 MiB of /dev/shm that a container has.
 	exec mockrdma run -- secure_server --listen "$2:4433" --cert "$certificates/server.pem" \
 		--key "$certificates/server.key" --ca "$certificates/ca.pem" --export "data=$work/data" \
-		--metrics "127.0.0.1:${METRICS:-9433}"
+		--max-sessions "${MAX_SESSIONS:-100}" --metrics "127.0.0.1:${METRICS:-9433}"
 	;;
 client)
 	name=$2 address=$3

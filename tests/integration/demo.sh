@@ -25,6 +25,20 @@ assert_eq '' "$(left)" "left by the demo"
 
 [ "$TEST_VARIANT" = plain ] || exit 0 # the rest is about the script alone
 
+# In a container /dev/shm has no room for the queues of so many.
+own=-m
+[ "$(id -u)" = 0 ] || own=-rm
+if unshare $own mount -t tmpfs -o size=16m tmpfs /dev/shm 2>/dev/null; then
+	# shellcheck disable=SC2016 # for the shell there
+	expect 0 env -u MOCKRDMA_DIR TMPDIR="$TEST_TMP" BUILD="$BUILD" CLIENTS=3 BIG=4 unshare $own sh -c \
+		'mount -t tmpfs -o size=16m tmpfs /dev/shm && "$1"' sh "$TOP/scripts/demo.sh"
+	assert_grep "^demo: /dev/shm has 16 MiB: the mock's files are in $TEST_TMP" "$OUT"
+	assert_eq 3 "$(grep -c '^✓' "$OUT")" "claims without room in /dev/shm"
+	assert_eq '' "$(left)" "left by that demo"
+else
+	echo "small /dev/shm: skipped: no mount namespaces here (unshare $own)"
+fi
+
 # A tree whose client lies, by an edit of what it prints.
 fake=$TEST_TMP/fake
 mkdir -p "$fake/bin"

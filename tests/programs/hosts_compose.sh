@@ -4,8 +4,17 @@
 # which talk RoCE v2 to it. Each ends with the three lines.
 # variants: plain
 # timeout: 120
+if [ -z "${IN_MOUNTS:-}" ]; then
+	own=-m
+	[ "$(id -u)" = 0 ] || own=-Urnm IN_USER_NAMESPACE=1
+	unshare $own true 2>/dev/null || { echo "no mount namespaces here (unshare $own)"; exit 77; }
+	export IN_USER_NAMESPACE
+	IN_MOUNTS=1 exec unshare $own "$0"
+fi
 . "$(dirname "$0")/../hosts.sh"
 need openssl
+# What a container has in /dev/shm, for all of them together.
+mount -t tmpfs -o size=64m tmpfs "$MOCKRDMA_DIR" || skip "cannot mount a tmpfs here"
 
 # As the image has it.
 mkdir "$TEST_TMP/app"
